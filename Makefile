@@ -1,0 +1,75 @@
+# Everything a checkout can do. `make` alone lists it.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+MODELS ?= models
+RECIPE ?= standard
+# A smaller or shorter training gets a folder of its own.
+OUT ?= runs/train$(if $(CORPUS),-own)$(if $(COUNT),-$(COUNT)-pictures)$(if $(EPOCHS),-$(EPOCHS)-epochs)
+
+BIN := $(VENV)/bin
+TRAINING := $(BIN)/python -m training
+SERVE_READY := $(VENV)/.ready-serve
+DEV_READY := $(VENV)/.ready-dev
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: serve
+serve: $(SERVE_READY) ## Serve the models (PORT, HOST, MODELS).
+	COLORIZE_MODELS_DIR=$(MODELS) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m service
+
+.PHONY: test
+test: $(DEV_READY) ## Run all tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(DEV_READY) ## Check style, types and docstrings.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV_READY) ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: train
+train: $(DEV_READY) ## Corpus, training, export, evaluation (OUT, EPOCHS, COUNT, CORPUS, RECIPE).
+	$(TRAINING) train --out $(OUT) --recipe $(RECIPE) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+		$(if $(COUNT),--count $(COUNT)) $(if $(CORPUS),--corpus $(CORPUS))
+
+.PHONY: evaluate
+evaluate: $(DEV_READY) ## Judge the models (MODELS) on unseen pictures, or on CORPUS.
+	$(TRAINING) evaluate --models $(MODELS) $(if $(CORPUS),--corpus $(CORPUS) --out runs/evaluate)
+
+.PHONY: gallery
+gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).
+	$(TRAINING) gallery --models $(MODELS)
+
+.PHONY: lock
+lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index URLs.
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements/serve.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra dev \
+		--constraint requirements/serve.txt --output-file requirements/dev.txt
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links --no-annotate
+
+.PHONY: clean
+clean: ## Remove the environment and the caches, not the runs.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(SERVE_READY): requirements/serve.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+$(DEV_READY): requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@ $(SERVE_READY)
