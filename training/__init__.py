@@ -1,0 +1,1 @@
+"""Make the corpus, train the autoencoders, export them to ONNX, judge them."""

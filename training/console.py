@@ -1,0 +1,39 @@
+"""What the training commands say: progress bars and notes, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Item = TypeVar("Item")
+
+console = Console(stderr=True, highlight=False)
+
+
+def track(items: Sequence[Item], description: str) -> Iterable[Item]:
+    """Iterate with a bar that shows count, time spent and time left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield from progress.track(items, description=description)
+
+
+def warn(message: str) -> None:
+    """Say what was skipped or assumed."""
+    console.print(f"[yellow]warning:[/yellow] {message}")
