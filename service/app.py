@@ -1,0 +1,73 @@
+"""The application: models loaded once, limits on every request, and the routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from service import __version__, errors
+from service.colorizer import Registry
+from service.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from service.routes import colorize, health, models, page
+from service.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of the environment when not given.
+
+    Returns
+    -------
+    app : FastAPI
+        It loads its models when it is started, and raises `ModelFileError` or
+        `UnknownModelError` then when it cannot serve with them.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        registry = Registry.load(settings.models_dir, settings.intra_op_threads)
+        registry.get(settings.default_model)
+        app.state.slots = CapacityLimiter(settings.working_slots)
+        app.state.registry = registry
+        yield
+
+    app = DocumentedApp(
+        title=page.TITLE,
+        version=__version__,
+        description="Colours black-and-white abstract pictures. Lightness and size stay as sent.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": errors.OTHER_PROBLEM},
+    )
+    app.include_router(colorize.build_router(settings))
+    app.include_router(models.router)
+    app.include_router(health.router)
+    app.include_router(page.router)
+    app.mount("/static", StaticFiles(directory=page.STATIC_DIR), name="static")
+    errors.install_error_handlers(app)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_upload_bytes)
+    # Added last, so outermost: answers of the other middleware get an id too.
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+class DocumentedApp(FastAPI):
+    """An application whose OpenAPI document also has the shape of errors."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the routes; made once."""
+        if self.openapi_schema is None:
+            schemas = super().openapi()["components"]["schemas"]
+            schemas.update(errors.problem_schemas())
+        return super().openapi()

@@ -1,0 +1,238 @@
+"""Colorizers: an ONNX session and its card; and the registry of all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from service.card import ArchitectureCard, ModelCard
+from service.color import resize_plane
+from service.errors import ModelFileError, UnknownModelError
+
+Float32 = NDArray[np.float32]
+
+NO_PALETTE = np.zeros((1, 1, 4), np.float32)
+"""A colour of weight 0: the model chooses."""
+
+
+class Colorizer:
+    """One model, ready to predict chroma. Safe to call from several threads.
+
+    Parameters
+    ----------
+    artifact : bytes
+        The ONNX file.
+    card : ModelCard
+        Its description.
+    intra_op_threads : int
+        Threads that one prediction may use.
+
+    Raises
+    ------
+    ValueError
+        When the file is no ONNX model, or not the one that the card describes;
+        the message says which.
+    """
+
+    def __init__(self, artifact: bytes, card: ModelCard, intra_op_threads: int) -> None:
+        self.card = card
+        _check_digest(artifact, card)
+        self._session = _open_session(artifact, intra_op_threads)
+        _check_tensor_names(self._session, card)
+        self._try_out()
+
+    @property
+    def takes_palette(self) -> bool:
+        """Whether it can be told which colours to use."""
+        return any(tensor.name == "palette" for tensor in self.card.inputs)
+
+    @property
+    def name(self) -> str:
+        """The name that requests call the model by."""
+        return self.card.name
+
+    def predict(self, lightness: Float32, palette: Float32 | None = None) -> Float32:
+        """Predict the chroma of a picture.
+
+        Parameters
+        ----------
+        lightness : ndarray of float32, shape (H, W)
+            CIE L* in [0, 100], of any size.
+        palette : ndarray of float32, shape (K, 4), optional
+            L*, a*, b* and weight of the colours to use; the model chooses them
+            when there are none, and always when it takes no palette.
+
+        Returns
+        -------
+        chroma : ndarray of float32, shape (h, w, 2)
+            Small a* and b* planes with the aspect of `lightness`, unnormalised.
+        """
+        architecture = self.card.architecture
+        padded, (height, width) = _fit_to_network(lightness, architecture)
+        stride = architecture.output_stride
+        return self._run(padded, palette)[: height // stride, : width // stride]
+
+    def _run(self, padded: Float32, palette: Float32 | None = None) -> Float32:
+        """Run the graph on lightness that fits it, shape (H, W)."""
+        feed = {"lightness": padded[None, :, :, None]}
+        if self.takes_palette:
+            feed["palette"] = NO_PALETTE if palette is None else palette[None]
+        (chroma,) = self._session.run(["chroma"], feed)
+        return np.asarray(chroma[0])
+
+    def _try_out(self) -> None:
+        """Predict once: the first request finds the model warm, and no surprises."""
+        architecture = self.card.architecture
+        flat = np.full((architecture.working_size,) * 2, 50, np.float32)
+        padded, _ = _fit_to_network(flat, architecture)
+        try:
+            chroma = self._run(padded)
+        except Exception as error:  # ONNX Runtime's errors share no base but this one.
+            raise ValueError(f"it cannot predict: {error}") from error
+        height, width = (side // architecture.output_stride for side in padded.shape)
+        if chroma.shape != (height, width, 2):
+            raise ValueError(
+                "its chroma must have the shape that its card promises, "
+                f"{(height, width, 2)}. Received: {chroma.shape}"
+            )
+
+
+class Registry:
+    """The models of a folder, by name.
+
+    Parameters
+    ----------
+    colorizers : list of Colorizer
+    """
+
+    def __init__(self, colorizers: list[Colorizer]) -> None:
+        self._colorizers = {colorizer.name: colorizer for colorizer in colorizers}
+
+    @classmethod
+    def load(cls, models_dir: Path, intra_op_threads: int) -> Registry:
+        """Load every ``NAME.onnx`` with its ``NAME.json``.
+
+        Parameters
+        ----------
+        models_dir : Path
+        intra_op_threads : int
+            Threads that one prediction may use.
+
+        Raises
+        ------
+        ModelFileError
+            When the folder has no models, or one of them cannot be used; the
+            message names the file and says why.
+        """
+        artifacts = sorted(models_dir.glob("*.onnx"))
+        if not artifacts:
+            raise ModelFileError(models_dir, "no *.onnx file in this folder")
+        return cls([_load_colorizer(artifact, intra_op_threads) for artifact in artifacts])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all models, in alphabetical order."""
+        return tuple(sorted(self._colorizers))
+
+    def __iter__(self) -> Iterator[Colorizer]:
+        return (self._colorizers[name] for name in self.names)
+
+    def get(self, name: str) -> Colorizer:
+        """Return a model by name.
+
+        Raises
+        ------
+        UnknownModelError
+            When there is no such model; it names those there are.
+        """
+        try:
+            return self._colorizers[name]
+        except KeyError:
+            raise UnknownModelError(name, self.names) from None
+
+
+def _load_colorizer(artifact_path: Path, intra_op_threads: int) -> Colorizer:
+    """Load one model; every fault becomes a `ModelFileError` that names a file."""
+    card_path = artifact_path.with_suffix(".json")
+    if not card_path.exists():
+        raise ModelFileError(card_path, f"the card of {artifact_path.name} is missing")
+    try:
+        card = ModelCard.model_validate_json(card_path.read_bytes())
+    except OSError as error:
+        raise ModelFileError(card_path, f"cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise ModelFileError(card_path, f"not a valid model card: {error}") from error
+    if card.name != artifact_path.stem:
+        raise ModelFileError(card_path, f"describes {card.name!r}, not {artifact_path.stem!r}")
+    try:
+        return Colorizer(artifact_path.read_bytes(), card, intra_op_threads)
+    except OSError as error:
+        raise ModelFileError(artifact_path, f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelFileError(artifact_path, str(error)) from error
+
+
+def _open_session(artifact: bytes, intra_op_threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = intra_op_threads
+    # The graph is a chain: there is nothing to run side by side.
+    options.inter_op_num_threads = 1
+    # Idle threads that spin would take the cores from decoding and encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Pictures come in every shape: plans and arenas for each would only pile up.
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
+    try:
+        return onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base but this one.
+        raise ValueError(f"ONNX Runtime cannot load it: {error}") from error
+
+
+def _check_digest(artifact: bytes, card: ModelCard) -> None:
+    digest = hashlib.sha256(artifact).hexdigest()
+    if digest != card.sha256:
+        raise ValueError(
+            "the file must have the SHA-256 that its card gives. "
+            f"Received: {digest}, card: {card.sha256}"
+        )
+
+
+def _check_tensor_names(session: onnxruntime.InferenceSession, card: ModelCard) -> None:
+    for role, described, present in (
+        ("inputs", card.inputs, session.get_inputs()),
+        ("outputs", card.outputs, session.get_outputs()),
+    ):
+        described_names = [tensor.name for tensor in described]
+        present_names = [tensor.name for tensor in present]
+        if described_names != present_names:
+            raise ValueError(
+                f"the {role} must be those of the card, {described_names}. "
+                f"Received: {present_names}"
+            )
+
+
+def _fit_to_network(
+    lightness: Float32, architecture: ArchitectureCard
+) -> tuple[Float32, tuple[int, int]]:
+    """Resize to the working size, aspect kept, and pad to the size multiple.
+
+    Returns
+    -------
+    padded : ndarray of float32
+    (height, width) : tuple of int
+        How much of `padded` is picture.
+    """
+    scale = architecture.working_size / max(lightness.shape) / architecture.output_stride
+    # Whole output pixels, so that chroma covers the picture exactly.
+    height, width = (
+        architecture.output_stride * max(1, round(side * scale)) for side in lightness.shape
+    )
+    small = resize_plane(lightness, height, width)
+    padding = [(0, -side % architecture.size_multiple) for side in (height, width)]
+    return np.pad(small, padding, mode="edge"), (height, width)

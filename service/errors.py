@@ -1,0 +1,341 @@
+"""Everything that can go wrong, and what a client is told of it.
+
+The tree, with the HTTP status of each::
+
+    ColorizeError                   500
+    +-- ModelFileError              500  at start only: the service does not begin to listen
+    +-- NotReadyError               503
+    +-- UnknownModelError           404
+    +-- TooLargeError               413
+    |   +-- UploadTooLargeError     413
+    |   +-- PictureTooLargeError    413
+    +-- UnsupportedFormatError      415
+    +-- InvalidRequestError         422
+    +-- UnreadablePictureError      422
+        +-- EmptyUploadError        422
+
+Every error answer is an ``application/problem+json`` document [1]_. Errors of the
+framework itself (no such route, wrong method) are given the same shape.
+
+References
+----------
+.. [1] RFC 9457, Problem Details for HTTP APIs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+RECEIVED_TEXT_LIMIT = 200
+"""Characters of a wrong value that are sent back: enough to recognise it."""
+
+
+class Violation(BaseModel):
+    """One parameter or form part that breaks a rule."""
+
+    location: str = Field(examples=["query"])
+    name: str = Field(examples=["model"])
+    received: str | None = Field(description="Null when nothing was sent.")
+    accepted: str = Field(examples=["Input should be a valid integer"])
+
+
+class Problem(BaseModel):
+    """The body of every error answer."""
+
+    type: str = Field(description="Stable: what a program tells problems apart by.")
+    title: str
+    status: int
+    detail: str = Field(description="The rule, then what was received.")
+    received: Any = Field(default=None, description="The value that broke the rule.")
+    accepted: Any = Field(default=None, description="The limit, or the accepted values.")
+    errors: list[Violation] | None = None
+
+
+class ProblemResponse(JSONResponse):
+    """An error answer."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        body = problem.model_dump(exclude_none=True)
+        super().__init__(body, status_code=problem.status, headers=dict(headers or {}))
+
+
+PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+
+OTHER_PROBLEM = {
+    "description": "Any other error",
+    "content": {ProblemResponse.media_type: {"schema": PROBLEM_SCHEMA}},
+}
+"""The OpenAPI response of errors that a route does not name."""
+
+
+class ColorizeError(Exception):
+    """Base of all errors of the service.
+
+    Parameters
+    ----------
+    detail : str
+        The rule, then what was received.
+    received, accepted : object, optional
+        The same two for programs; must be JSON-serialisable.
+    """
+
+    status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
+    type: ClassVar[str] = "/problems/internal-error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, received: Any = None, accepted: Any = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.received = received
+        self.accepted = accepted
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers that the answer needs beside the usual ones."""
+        return {}
+
+    def problem(self) -> Problem:
+        """Describe the error as an RFC 9457 problem."""
+        return Problem(
+            type=self.type,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            received=self.received,
+            accepted=self.accepted,
+        )
+
+    def answer(self) -> ProblemResponse:
+        """Make the response that tells a client of the error."""
+        return ProblemResponse(self.problem(), self.headers)
+
+
+class ModelFileError(ColorizeError):
+    """A file in the models folder cannot be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+class NotReadyError(ColorizeError):
+    """The models are not loaded yet."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "/problems/not-ready"
+    title = "Not ready"
+
+    def __init__(self) -> None:
+        super().__init__("The models are still being loaded.")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Ask to come back soon: loading takes a few seconds."""
+        return {"Retry-After": "2"}
+
+
+class UnknownModelError(ColorizeError):
+    """No model has the requested name."""
+
+    status = HTTPStatus.NOT_FOUND
+    type = "/problems/unknown-model"
+    title = "Unknown model"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"`model` must be one of {', '.join(known)}. Received: {_shorten(name)}",
+            received=_shorten(name),
+            accepted=list(known),
+        )
+
+
+class TooLargeError(ColorizeError):
+    """The upload is larger than the service accepts."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    type = "/problems/too-large"
+    title = "Too large"
+
+
+class UploadTooLargeError(TooLargeError):
+    """Too many bytes.
+
+    Parameters
+    ----------
+    max_bytes : int
+    received_bytes : int, optional
+        Unknown when the client streams without announcing a length.
+    """
+
+    type = "/problems/upload-too-large"
+    title = "Upload too large"
+
+    def __init__(self, max_bytes: int, received_bytes: int | None = None) -> None:
+        received = "more" if received_bytes is None else f"{received_bytes:,} bytes"
+        super().__init__(
+            f"A request body must have at most {max_bytes:,} bytes. Received: {received}",
+            received=received_bytes,
+            accepted=max_bytes,
+        )
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Close the connection: the rest of the body is never read."""
+        return {"Connection": "close"}
+
+
+class PictureTooLargeError(TooLargeError):
+    """Too many pixels."""
+
+    type = "/problems/picture-too-large"
+    title = "Picture too large"
+
+    def __init__(self, height: int, width: int, max_pixels: int) -> None:
+        super().__init__(
+            f"A picture must have at most {max_pixels:,} pixels. "
+            f"Received: {width:,} x {height:,} = {width * height:,} pixels",
+            received=width * height,
+            accepted=max_pixels,
+        )
+
+
+class UnsupportedFormatError(ColorizeError):
+    """The bytes are in no picture format that is read here."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    type = "/problems/unsupported-format"
+    title = "Unsupported format"
+
+    def __init__(self, accepted: Sequence[str]) -> None:
+        super().__init__(
+            f"A picture must be one of {', '.join(accepted)}. "
+            "Received: bytes that begin like none of them",
+            accepted=list(accepted),
+        )
+
+
+class InvalidRequestError(ColorizeError):
+    """A parameter or form part is missing or breaks its rule."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    type = "/problems/invalid-request"
+    title = "Invalid request"
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__(
+            "; ".join(
+                f"`{violation.name}`: {violation.accepted}. "
+                f"Received: {'nothing' if violation.received is None else violation.received}"
+                for violation in violations
+            )
+        )
+        self.violations = violations
+
+    def problem(self) -> Problem:
+        """Describe each violation beside the summary."""
+        return super().problem().model_copy(update={"errors": self.violations})
+
+
+class UnreadablePictureError(ColorizeError):
+    """The bytes begin like a picture, but are damaged or truncated."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    type = "/problems/unreadable-picture"
+    title = "Unreadable picture"
+
+
+class EmptyUploadError(UnreadablePictureError):
+    """The upload has no bytes."""
+
+    type = "/problems/empty-upload"
+    title = "Empty upload"
+
+    def __init__(self) -> None:
+        super().__init__("`file` must hold a picture. Received: 0 bytes", received=0)
+
+
+def answer_unexpected_error() -> ProblemResponse:
+    """Answer a fault of our own, without showing how it came about."""
+    detail = "The service failed. Its log has the cause, under this answer's X-Request-ID."
+    return ColorizeError(detail).answer()
+
+
+def problem_schemas() -> dict[str, Any]:
+    """Describe the error body for the components of an OpenAPI document."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), Problem.__name__: schema}
+
+
+def problem_responses(*errors: type[ColorizeError]) -> dict[int | str, dict[str, Any]]:
+    """Document errors as OpenAPI responses, grouped by status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        status = int(error.status)
+        content = {"schema": PROBLEM_SCHEMA, "examples": {}}
+        response = responses.setdefault(
+            status, {"description": "", "content": {ProblemResponse.media_type: content}}
+        )
+        line = f"{error.title} (`{error.type}`)"
+        response["description"] = "; ".join(filter(None, (response["description"], line)))
+        summary = (error.__doc__ or "").partition("\n")[0]
+        example = Problem(type=error.type, title=error.title, status=status, detail=summary)
+        response["content"][ProblemResponse.media_type]["examples"][error.title] = {
+            "value": example.model_dump(exclude_none=True)
+        }
+    return responses
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error answer of `app` a problem document."""
+
+    @app.exception_handler(ColorizeError)
+    async def answer_colorize_error(_: Request, error: ColorizeError) -> ProblemResponse:
+        return error.answer()
+
+    @app.exception_handler(RequestValidationError)
+    async def answer_validation_error(_: Request, error: RequestValidationError) -> ProblemResponse:
+        return InvalidRequestError([_violation(details) for details in error.errors()]).answer()
+
+    @app.exception_handler(HTTPException)
+    async def answer_http_exception(request: Request, error: HTTPException) -> ProblemResponse:
+        # The framework wraps what is raised while it reads a body.
+        if isinstance(error.__cause__, ColorizeError):
+            return error.__cause__.answer()
+        status = HTTPStatus(error.status_code)
+        problem = Problem(
+            # "about:blank" says that the status alone is the problem (RFC 9457, 4.2.1).
+            type="about:blank",
+            title=status.phrase,
+            status=status,
+            detail=f"{status.description or error.detail}. "
+            f"Received: {request.method} {_shorten(request.url.path)}",
+        )
+        return ProblemResponse(problem, error.headers)
+
+
+def _violation(details: Mapping[str, Any]) -> Violation:
+    """Translate one of pydantic's error dictionaries."""
+    location, *path = details["loc"]
+    missing = details["type"] == "missing"
+    return Violation(
+        location="form" if location == "body" else str(location),
+        name=".".join(str(part) for part in path) or str(location),
+        received=None if missing else _shorten(str(details["input"])),
+        accepted="a value is required" if missing else str(details["msg"]),
+    )
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= RECEIVED_TEXT_LIMIT:
+        return text
+    return f"{text[:RECEIVED_TEXT_LIMIT]}... ({len(text):,} characters)"

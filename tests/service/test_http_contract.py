@@ -1,0 +1,515 @@
+"""The routes as a client sees them: pictures, headers, problems, documentation."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import anyio
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+from starlette.types import Message
+
+from service.app import create_app
+from service.errors import ModelFileError, UnknownModelError
+from service.images import ACCEPTED_FORMATS, OUTPUT_FORMATS
+from service.routes import content_disposition
+from service.settings import Settings
+
+Encode = Callable[..., bytes]
+
+PROBLEM = "application/problem+json"
+FORMATS = ", ".join(ACCEPTED_FORMATS)
+
+
+@pytest.fixture(scope="module")
+def png(grey_gradient: Image.Image, encode: Encode) -> bytes:
+    return encode(grey_gradient, "PNG")
+
+
+# POST /colorize
+
+
+def test_post_picture_answers_it_in_colour(client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize?model=v1", files={"file": ("hills.png", png)})
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "image/png"
+    assert response.headers["Content-Disposition"] == 'inline; filename="hills-v1.png"'
+    with Image.open(io.BytesIO(response.content)) as image:
+        rgb = np.asarray(image).astype(int)
+    assert rgb.shape == (32, 48, 3)
+    # a* 20, b* -15 is a purple: green is the smallest channel everywhere.
+    assert (rgb[..., 1] < rgb[..., 0]).all()
+    assert (rgb[..., 1] < rgb[..., 2]).all()
+
+
+def test_post_picture_with_unicode_name_keeps_it(client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize", files={"file": ("画.png", png)})
+
+    assert response.headers["Content-Disposition"] == (
+        "inline; filename=\"_-v12.png\"; filename*=UTF-8''%E7%94%BB-v12.png"
+    )
+
+
+def test_post_picture_without_model_uses_default(client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize", files={"file": ("hills.png", png)})
+
+    assert response.status_code == 200
+    assert response.headers["Content-Disposition"] == 'inline; filename="hills-v12.png"'
+
+
+def test_post_picture_twice_answers_same_bytes(client: TestClient, png: bytes) -> None:
+    first, second = (client.post("/colorize", files={"file": png}).content for _ in range(2))
+
+    assert first == second
+
+
+def test_post_picture_reports_time_of_each_stage(client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize", files={"file": png})
+
+    timing = response.headers["Server-Timing"]
+    assert re.fullmatch(
+        r"decode;dur=\d+\.\d, model;dur=\d+\.\d, merge;dur=\d+\.\d, encode;dur=\d+\.\d", timing
+    )
+
+
+@pytest.mark.parametrize("format_name", ACCEPTED_FORMATS)
+def test_post_picture_answers_in_its_format(
+    format_name: str, client: TestClient, grey_gradient: Image.Image, encode: Encode
+) -> None:
+    data = encode(grey_gradient, format_name)
+
+    # The name lies: only the content counts.
+    response = client.post("/colorize", files={"file": ("picture.xyz", data, "text/plain")})
+
+    output_format = OUTPUT_FORMATS[format_name]
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == output_format.media_type
+    assert response.headers["Content-Disposition"].endswith(f'-v12{output_format.extension}"')
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert (image.format, image.size) == (output_format.name, (48, 32))
+
+
+def test_post_transparent_picture_keeps_alpha(client: TestClient, encode: Encode) -> None:
+    data = encode(Image.new("LA", (9, 7), (120, 40)), "PNG")
+
+    response = client.post("/colorize", files={"file": data})
+
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert image.mode == "RGBA"
+        assert image.getchannel("A").getextrema() == (40, 40)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (33, 17)])
+def test_post_odd_size_keeps_it(size: tuple[int, int], client: TestClient, encode: Encode) -> None:
+    response = client.post("/colorize", files={"file": encode(Image.new("L", size, 99), "PNG")})
+
+    assert response.status_code == 200
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert image.size == size
+
+
+@pytest.mark.parametrize(
+    ("upload_name", "answer_name"),
+    [
+        ("hills.jpeg", "hills-v12.png"),
+        ("no-extension", "no-extension-v12.png"),
+        ("a.b.c.png", "a.b.c-v12.png"),
+        ("../../etc/passwd", "passwd-v12.png"),
+        ("C:\\pictures\\hills.png", "hills-v12.png"),
+        (".png", "png-v12.png"),
+        ("...", "picture-v12.png"),
+        ('a"; x="b.png', 'a"; x="b-v12.png'),
+        ("a\r\nSet-Cookie: x=1.png", "aSet-Cookie: x=1-v12.png"),
+        ("\u202egnp.exe.png", "gnp.exe-v12.png"),
+        ("\ud800.png", "picture-v12.png"),
+        (None, "picture-v12.png"),
+        ("étude №7.png", "étude №7-v12.png"),
+        ("画.png", "画-v12.png"),
+        ("100%.png", "100%-v12.png"),
+        ("x" * 400 + ".png", "x" * 100 + "-v12.png"),
+    ],
+)
+def test_content_disposition_is_safe(upload_name: str | None, answer_name: str) -> None:
+    header = content_disposition(upload_name, "-v12.png")
+
+    match = re.fullmatch(r"inline; filename=\"([^\"\\%]+)\"(?:; filename\*=UTF-8''(\S+))?", header)
+    assert match is not None
+    assert header.isascii()
+    assert header.isprintable()
+    assert (unquote(match[2]) if match[2] else match[1]) == answer_name
+
+
+def test_post_unknown_model_names_known_ones(client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize?model=v9", files={"file": png})
+
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.json() == {
+        "type": "/problems/unknown-model",
+        "title": "Unknown model",
+        "status": 404,
+        "detail": "`model` must be one of v1, v12. Received: v9",
+        "received": "v9",
+        "accepted": ["v1", "v12"],
+    }
+
+
+def test_post_no_file_says_what_is_missing(client: TestClient) -> None:
+    response = client.post("/colorize")
+
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.json() == {
+        "type": "/problems/invalid-request",
+        "title": "Invalid request",
+        "status": 422,
+        "detail": "`file`: a value is required. Received: nothing",
+        "errors": [{"location": "form", "name": "file", "accepted": "a value is required"}],
+    }
+
+
+def test_post_text_field_instead_of_file_says_what_was_received(client: TestClient) -> None:
+    response = client.post("/colorize", data={"file": "hello"})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["received"] == "hello"
+
+
+def test_post_malformed_form_answers_problem(client: TestClient) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    response = client.post("/colorize", content=b"--x\r\nnonsense", headers=headers)
+
+    assert response.status_code in (400, 422)
+    assert response.headers["Content-Type"] == PROBLEM
+
+
+def test_post_form_without_boundary_answers_problem(client: TestClient) -> None:
+    headers = {"Content-Type": "multipart/form-data"}
+    response = client.post("/colorize", content=b"anything", headers=headers)
+
+    assert response.status_code == 400
+    assert response.json()["type"] == "about:blank"
+
+
+def test_post_empty_file_answers_problem(client: TestClient) -> None:
+    response = client.post("/colorize", files={"file": ("nothing.png", b"")})
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "type": "/problems/empty-upload",
+        "title": "Empty upload",
+        "status": 422,
+        "detail": "`file` must hold a picture. Received: 0 bytes",
+        "received": 0,
+    }
+
+
+def test_post_text_file_names_accepted_formats(client: TestClient) -> None:
+    response = client.post("/colorize", files={"file": ("picture.png", b"just a few words")})
+
+    assert response.status_code == 415
+    assert response.json() == {
+        "type": "/problems/unsupported-format",
+        "title": "Unsupported format",
+        "status": 415,
+        "detail": f"A picture must be one of {FORMATS}. "
+        "Received: bytes that begin like none of them",
+        "accepted": list(ACCEPTED_FORMATS),
+    }
+
+
+def test_post_truncated_picture_answers_problem(client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize", files={"file": png[: len(png) // 2]})
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "type": "/problems/unreadable-picture",
+        "title": "Unreadable picture",
+        "status": 422,
+        "detail": "A picture must be complete and undamaged. "
+        "Received: one that cannot be decoded (image file is truncated)",
+    }
+
+
+def test_post_too_many_pixels_says_limit(client: TestClient, encode: Encode) -> None:
+    response = client.post("/colorize", files={"file": encode(Image.new("L", (500, 300)), "PNG")})
+
+    assert response.status_code == 413
+    assert response.json() == {
+        "type": "/problems/picture-too-large",
+        "title": "Picture too large",
+        "status": 413,
+        "detail": "A picture must have at most 100,000 pixels. "
+        "Received: 500 x 300 = 150,000 pixels",
+        "received": 150_000,
+        "accepted": 100_000,
+    }
+
+
+def test_post_too_many_announced_bytes_says_limit(client: TestClient) -> None:
+    response = client.post("/colorize", content=bytes(200_001))
+
+    assert response.status_code == 413
+    assert response.headers["Connection"] == "close"
+    assert "X-Request-ID" in response.headers
+    assert response.json() == {
+        "type": "/problems/upload-too-large",
+        "title": "Upload too large",
+        "status": 413,
+        "detail": "A request body must have at most 200,000 bytes. Received: 200,001 bytes",
+        "received": 200_001,
+        "accepted": 200_000,
+    }
+
+
+def test_post_too_many_streamed_bytes_stops_reading(app: FastAPI, client: TestClient) -> None:
+    begin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    received: list[Message] = []
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        body = bytes(10_000) if received else begin
+        received.append({"type": "http.request", "body": body, "more_body": True})
+        return received[-1]
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/colorize",
+        "query_string": b"",
+        "headers": [(b"content-type", b"multipart/form-data; boundary=x")],
+    }
+    anyio.run(app, scope, receive, send)
+
+    assert len(received) == 21
+    assert sent[0]["status"] == 413
+    assert json.loads(sent[1]["body"]) == {
+        "type": "/problems/upload-too-large",
+        "title": "Upload too large",
+        "status": 413,
+        "detail": "A request body must have at most 200,000 bytes. Received: more",
+        "accepted": 200_000,
+    }
+
+
+# Models and health
+
+
+def test_get_models_lists_cards(client: TestClient) -> None:
+    response = client.get("/models")
+
+    assert response.status_code == 200
+    assert [card["name"] for card in response.json()] == ["v1", "v12"]
+
+
+def test_get_model_answers_its_card(client: TestClient) -> None:
+    response = client.get("/models/v1")
+
+    assert response.status_code == 200
+    assert response.json() == client.get("/models").json()[0]
+    assert response.json()["architecture"]["working_size"] == 32
+
+
+def test_get_unknown_model_names_known_ones(client: TestClient) -> None:
+    response = client.get("/models/v9")
+
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.json()["accepted"] == ["v1", "v12"]
+
+
+def test_get_live_answers_before_models_are_loaded(app: FastAPI, settings: Settings) -> None:
+    response = TestClient(create_app(settings)).get("/health/live")
+
+    assert (response.status_code, response.json()) == (200, {"status": "live"})
+
+
+def test_get_ready_names_models(client: TestClient) -> None:
+    response = client.get("/health/ready")
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "models": ["v1", "v12"]}
+
+
+def test_get_ready_before_models_are_loaded_answers_problem(settings: Settings) -> None:
+    response = TestClient(create_app(settings)).get("/health/ready")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert response.json() == {
+        "type": "/problems/not-ready",
+        "title": "Not ready",
+        "status": 503,
+        "detail": "The models are still being loaded.",
+    }
+
+
+def test_start_without_models_fails_with_folder_name(tmp_path: Path, settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"models_dir": tmp_path}))
+
+    with pytest.raises(ModelFileError, match=re.escape(str(tmp_path))), TestClient(app):
+        pass
+
+
+def test_start_with_unknown_default_model_fails(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"default_model": "v7"}))
+
+    with pytest.raises(UnknownModelError, match=r"v1, v12\. Received: v7"), TestClient(app):
+        pass
+
+
+# Request ids and framework errors
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/models/v9", "/nowhere", "/", "/openapi.json"])
+def test_get_any_route_answers_request_id(path: str, client: TestClient) -> None:
+    first, second = (client.get(path).headers["X-Request-ID"] for _ in range(2))
+
+    assert re.fullmatch(r"[0-9a-f]{32}", first)
+    assert first != second
+
+
+def test_get_with_request_id_answers_it(client: TestClient) -> None:
+    response = client.get("/health/live", headers={"X-Request-ID": "trace:01-ab.C"})
+
+    assert response.headers["X-Request-ID"] == "trace:01-ab.C"
+
+
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 65, "a\tb", "é", "a,b"])
+def test_get_with_odd_request_id_answers_new_one(request_id: str, client: TestClient) -> None:
+    response = client.get("/health/live", headers={"X-Request-ID": request_id.encode()})
+
+    assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+def test_get_unknown_route_answers_problem(client: TestClient) -> None:
+    response = client.get("/nowhere")
+
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "Nothing matches the given URI. Received: GET /nowhere",
+    }
+
+
+def test_get_colorize_answers_allowed_method(client: TestClient) -> None:
+    response = client.get("/colorize")
+
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
+    assert response.json() == {
+        "type": "about:blank",
+        "title": "Method Not Allowed",
+        "status": 405,
+        "detail": "Specified method is invalid for this resource. Received: GET /colorize",
+    }
+
+
+# Documentation
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc"])
+def test_get_page_refers_to_nothing_foreign(path: str, client: TestClient) -> None:
+    response = client.get(path)
+
+    references = re.findall(r'(?:src|href|action)="([^"]*)"', response.text)
+    assert response.status_code == 200
+    assert references
+    for reference in references:
+        assert "//" not in reference
+        if reference != "colorize":
+            assert client.get(f"/{reference}").status_code == 200
+    policy = response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "http" not in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_openapi_documents_upload_and_answers(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+
+    operation = document["paths"]["/colorize"]["post"]
+    (model,) = operation["parameters"]
+    assert model["schema"]["default"] == "v12"
+    form = document["components"]["schemas"]["Body_colorize_picture_colorize_post"]
+    assert form["required"] == ["file"]
+    assert set(operation["responses"]) == {"200", "404", "413", "415", "422", "503", "default"}
+    assert set(operation["responses"]["200"]["content"]) == {
+        output_format.media_type for output_format in OUTPUT_FORMATS.values()
+    }
+
+
+def test_openapi_documents_every_error_as_problem(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status != "200":
+                    assert list(response["content"]) == [PROBLEM]
+                    schema = response["content"][PROBLEM]["schema"]
+                    assert schema == {"$ref": "#/components/schemas/Problem"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert document["components"]["schemas"]["Problem"]["properties"]["errors"]
+
+
+def test_openapi_references_resolve(client: TestClient) -> None:
+    response = client.get("/openapi.json")
+
+    schemas = response.json()["components"]["schemas"]
+    references = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', response.text))
+    assert references <= set(schemas)
+
+
+def test_api_docs_describe_every_route(app: FastAPI) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+
+    for path, operations in app.openapi()["paths"].items():
+        for method in operations:
+            assert f"`{method.upper()} {path}`" in text
+
+
+# Imports
+
+
+def test_service_never_imports_training(models_dir: Path) -> None:
+    program = textwrap.dedent(f"""
+        import sys
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("tensorflow", "keras", "tf2onnx", "training"):
+                    raise AssertionError(f"the service imports {{name}}")
+
+        sys.meta_path.insert(0, Refuse())
+        from service.app import create_app
+        from service.colorizer import Registry
+        from service.settings import Settings
+
+        settings = Settings(models_dir={str(models_dir)!r})
+        create_app(settings)
+        Registry.load(settings.models_dir, 1)
+    """)
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert (finished.returncode, finished.stderr) == (0, "")
