@@ -1,0 +1,40 @@
+"""Fixtures of the training tests: a tiny corpus and a finished run on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from training.corpus import generate_picture
+from training.fit import Run, fit
+from training.recipes import RECIPES
+
+RUN = Run(
+    name="v1",
+    kinds=("geometric",),
+    source="generated",
+    corpus_seed=0,
+    epochs=3,
+    recipe=replace(RECIPES["standard"], side=64, batch_size=4),
+)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve small pictures."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for index in range(12):
+        picture = generate_picture("geometric", 0, index, 64, 64)
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of three epochs."""
+    folder = tmp_path_factory.mktemp("finished-run")
+    fit(RUN, [corpus], folder)
+    return folder

@@ -1,0 +1,143 @@
+"""What the served models do on pictures: a table for people, and JSON.
+
+The models are run as they are served, from their ONNX files through the
+service's own pipeline, at 256 pixels for the longer side.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.color import split_lightness
+from service.colorizer import Registry
+from service.pipeline import merge_prediction
+from training import metrics
+from training.console import track
+from training.corpus import FAMILIES, generate_picture
+from training.files import replace_file
+from training.pictures import list_files, read_pictures
+
+Rgb = NDArray[np.uint8]
+Colorize = Callable[[NDArray[np.float32]], Rgb]
+Scores = dict[str, float]
+Report = dict[str, dict[str, Scores]]
+"""Test set -> method -> quantity -> mean over the pictures."""
+
+EVALUATION_SIDE = 256
+TEST_SEED = 1_000
+"""Of the generated test sets; no training uses it."""
+
+COLUMNS = {
+    "ciede2000": "CIEDE2000",
+    "psnr": "PSNR (dB)",
+    "colorfulness_ratio": "colourfulness ratio",
+    "flat_spread": "spread in flat shapes",
+    "lightness_error": "mean dL*",
+}
+
+
+def generate_test_sets(count: int) -> dict[str, list[Rgb]]:
+    """Draw `count` pictures of each kind that no model was trained on."""
+    return {
+        kind: [
+            generate_picture(kind, TEST_SEED, index, EVALUATION_SIDE, EVALUATION_SIDE)
+            for index in track(range(count), f"drawing {kind} pictures")
+        ]
+        for kind in FAMILIES
+    }
+
+
+def read_test_sets(folder: Path) -> dict[str, list[Rgb]]:
+    """Read a folder's pictures; each folder below it that has pictures is a set of its own."""
+    sets: dict[str, list[Rgb]] = {}
+    for path, rgb in read_pictures(list_files(folder), f"reading {folder}"):
+        name = str(path.parent.relative_to(folder.parent))
+        sets.setdefault(name, []).append(_shrink(rgb))
+    return sets
+
+
+def evaluate(registry: Registry, test_sets: dict[str, list[Rgb]]) -> Report:
+    """Judge all models, and grey beside them, on all test sets."""
+    methods = _methods(registry)
+    return {
+        set_name: {
+            method_name: _mean_scores(colorize, pictures, f"{method_name} on {set_name}")
+            for method_name, colorize in methods.items()
+        }
+        for set_name, pictures in test_sets.items()
+    }
+
+
+def write_report(report: Report, counts: dict[str, int], folder: Path) -> str:
+    """Write ``evaluation.md`` and ``evaluation.json``; return the Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    markdown = _as_markdown(report, counts)
+    with replace_file(folder / "evaluation.md") as path:
+        path.write_text(markdown)
+    with replace_file(folder / "evaluation.json") as path:
+        path.write_text(json.dumps(report, indent=2) + "\n")
+    return markdown
+
+
+def _methods(registry: Registry) -> dict[str, Colorize]:
+    def grey(lightness: NDArray[np.float32]) -> Rgb:
+        return merge_prediction(lightness, np.zeros((1, 1, 2), np.float32))
+
+    methods: dict[str, Colorize] = {"grey": grey}
+    for colorizer in registry:
+        methods[colorizer.name] = lambda lightness, colorizer=colorizer: merge_prediction(  # type: ignore[misc]
+            lightness, colorizer.predict(lightness)
+        )
+    return methods
+
+
+def _mean_scores(colorize: Colorize, pictures: list[Rgb], description: str) -> Scores:
+    scores = [
+        _score(original, colorize(split_lightness(original)))
+        for original in track(pictures, description)
+    ]
+    # A picture without flat shapes has no spread: it does not count there.
+    return {key: float(np.nanmean([score[key] for score in scores])) for key in COLUMNS}
+
+
+def _score(original: Rgb, colored: Rgb) -> Scores:
+    return {
+        "ciede2000": metrics.ciede2000(original, colored),
+        "psnr": metrics.psnr(original, colored),
+        "colorfulness_ratio": metrics.colorfulness(colored)
+        / max(1.0, metrics.colorfulness(original)),
+        "flat_spread": metrics.flat_spread(original, colored),
+        "lightness_error": metrics.lightness_error(original, colored),
+    }
+
+
+def _as_markdown(report: Report, counts: dict[str, int]) -> str:
+    lines = [
+        "# Evaluation",
+        "",
+        "Made by `make evaluate`. Means over the pictures, at 256 pixels for the longer side;",
+        "the models choose the colours by themselves. Definitions: `training/metrics.py`.",
+    ]
+    for set_name, methods in report.items():
+        header = ["", *COLUMNS.values()]
+        lines += ["", f"## {set_name} ({counts[set_name]} pictures)", ""]
+        lines += ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+        for method_name, scores in methods.items():
+            cells = [method_name, *(f"{scores[key]:.2f}" for key in COLUMNS)]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _shrink(rgb: Rgb) -> Rgb:
+    """Bring the longer side to `EVALUATION_SIDE`, aspect kept; never enlarge."""
+    scale = EVALUATION_SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA))
