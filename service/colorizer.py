@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,8 +138,8 @@ class Registry:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all models, in alphabetical order."""
-        return tuple(sorted(self._colorizers))
+        """The names of all models, in alphabetical order, numbers by their value."""
+        return tuple(sorted(self._colorizers, key=_split_numbers))
 
     def __iter__(self) -> Iterator[Colorizer]:
         return (self._colorizers[name] for name in self.names)
@@ -155,6 +156,11 @@ class Registry:
             return self._colorizers[name]
         except KeyError:
             raise UnknownModelError(name, self.names) from None
+
+
+def _split_numbers(name: str) -> list[str | int]:
+    """Split so that ``v2`` comes before ``v12``: ``["v", 2, ""]``."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def _load_colorizer(artifact_path: Path, intra_op_threads: int) -> Colorizer:

@@ -7,29 +7,34 @@ service's own pipeline, at 256 pixels for the longer side.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.color import split_lightness
-from service.colorizer import Registry
+from service.color import rgb_to_lab, split_lightness
+from service.colorizer import Colorizer, Registry
 from service.pipeline import merge_prediction
 from training import metrics
+from training.book import extract_palette
 from training.console import track
 from training.corpus import FAMILIES, generate_picture
 from training.files import replace_file
 from training.pictures import list_files, read_pictures
 
 Rgb = NDArray[np.uint8]
-Colorize = Callable[[NDArray[np.float32]], Rgb]
+Method = Callable[[Rgb], NDArray[np.float32]]
+"""From an original, of which it may use only what its name says, to chroma."""
 Scores = dict[str, float]
 Report = dict[str, dict[str, Scores]]
 """Test set -> method -> quantity -> mean over the pictures."""
 
 EVALUATION_SIDE = 256
+TABLE_SCALE = 4.0
 TEST_SEED = 1_000
 """Of the generated test sets; no training uses it."""
 
@@ -63,12 +68,12 @@ def read_test_sets(folder: Path) -> dict[str, list[Rgb]]:
 
 
 def evaluate(registry: Registry, test_sets: dict[str, list[Rgb]]) -> Report:
-    """Judge all models, and grey beside them, on all test sets."""
+    """Judge all models and their baselines on all test sets."""
     methods = _methods(registry)
     return {
         set_name: {
-            method_name: _mean_scores(colorize, pictures, f"{method_name} on {set_name}")
-            for method_name, colorize in methods.items()
+            method_name: _mean_scores(method, pictures, f"{method_name} on {set_name}")
+            for method_name, method in methods.items()
         }
         for set_name, pictures in test_sets.items()
     }
@@ -85,25 +90,46 @@ def write_report(report: Report, counts: dict[str, int], folder: Path) -> str:
     return markdown
 
 
-def _methods(registry: Registry) -> dict[str, Colorize]:
-    def grey(lightness: NDArray[np.float32]) -> Rgb:
-        return merge_prediction(lightness, np.zeros((1, 1, 2), np.float32))
-
-    methods: dict[str, Colorize] = {"grey": grey}
+def _methods(registry: Registry) -> dict[str, Method]:
+    methods: dict[str, Method] = {"grey": lambda _: np.zeros((1, 1, 2), np.float32)}
     for colorizer in registry:
-        methods[colorizer.name] = lambda lightness, colorizer=colorizer: merge_prediction(  # type: ignore[misc]
-            lightness, colorizer.predict(lightness)
-        )
+        methods[colorizer.name] = partial(_choose_by_itself, colorizer)
+    methods["lightness table, true palette"] = _look_up_lightness
+    for colorizer in registry:
+        if colorizer.takes_palette:
+            methods[f"{colorizer.name}, true palette"] = partial(_place_true_palette, colorizer)
     return methods
 
 
-def _mean_scores(colorize: Colorize, pictures: list[Rgb], description: str) -> Scores:
+def _choose_by_itself(colorizer: Colorizer, original: Rgb) -> NDArray[np.float32]:
+    return colorizer.predict(split_lightness(original))
+
+
+def _place_true_palette(colorizer: Colorizer, original: Rgb) -> NDArray[np.float32]:
+    return colorizer.predict(split_lightness(original), extract_palette(rgb_to_lab(original)))
+
+
+def _look_up_lightness(original: Rgb) -> NDArray[np.float32]:
+    """Weight the colours by ``exp(-dL* / 4)``: the baseline of placing, without a network."""
+    lightness, palette = split_lightness(original), extract_palette(rgb_to_lab(original))
+    gap = np.abs(lightness[..., None] - palette[:, 0])  # (H, W, 6)
+    weight = np.exp((gap.min(axis=-1, keepdims=True) - gap) / TABLE_SCALE)
+    weight /= weight.sum(axis=-1, keepdims=True)
+    return np.asarray(weight @ palette[:, 1:3])
+
+
+def _mean_scores(method: Method, pictures: list[Rgb], description: str) -> Scores:
     scores = [
-        _score(original, colorize(split_lightness(original)))
+        _score(original, merge_prediction(split_lightness(original), method(original)))
         for original in track(pictures, description)
     ]
-    # A picture without flat shapes has no spread: it does not count there.
-    return {key: float(np.nanmean([score[key] for score in scores])) for key in COLUMNS}
+    return {key: _mean([score[key] for score in scores]) for key in COLUMNS}
+
+
+def _mean(values: list[float]) -> float:
+    """Average what can be measured: a picture without flat shapes has no spread in them."""
+    measured = [value for value in values if not math.isnan(value)]
+    return float(np.mean(measured)) if measured else float("nan")
 
 
 def _score(original: Rgb, colored: Rgb) -> Scores:
@@ -122,7 +148,9 @@ def _as_markdown(report: Report, counts: dict[str, int]) -> str:
         "# Evaluation",
         "",
         "Made by `make evaluate`. Means over the pictures, at 256 pixels for the longer side;",
-        "the models choose the colours by themselves. Definitions: `training/metrics.py`.",
+        "definitions: `training/metrics.py`. Without a palette the models choose the colours by",
+        "themselves, and other colours than the original's may be as good; with its true palette",
+        "(k-means, 6 colours) they only place it, as the lightness table does without a network.",
     ]
     for set_name, methods in report.items():
         header = ["", *COLUMNS.values()]

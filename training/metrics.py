@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.color import deltaE_ciede2000
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.segmentation import felzenszwalb, find_boundaries
@@ -86,5 +85,11 @@ def _spread(
     lab: NDArray[np.float32], shapes: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Root of the summed variances of a* and b* in each of the numbered shapes."""
-    variances = [ndimage.variance(lab[..., plane], shapes, numbers) for plane in (1, 2)]
-    return np.asarray(np.sqrt(np.sum(variances, axis=0)))
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.bincount(shapes.ravel(), values.ravel())
+        return np.asarray(sums[numbers] / np.bincount(shapes.ravel())[numbers])
+
+    planes = np.moveaxis(lab[..., 1:].astype(np.float64), -1, 0)
+    variances = [mean(plane**2) - mean(plane) ** 2 for plane in planes]
+    return np.asarray(np.sqrt(np.maximum(np.sum(variances, axis=0), 0)))

@@ -169,7 +169,7 @@ def test_load_sorts_names(tmp_path: Path) -> None:
 
     registry = Registry.load(tmp_path, intra_op_threads=1)
 
-    assert registry.names == ("my_own-1", "v1", "v12", "v2")
+    assert registry.names == ("my_own-1", "v1", "v2", "v12")
     assert [colorizer.name for colorizer in registry] == list(registry.names)
     assert registry.get("v12").card.name == "v12"
 

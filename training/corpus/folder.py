@@ -44,10 +44,12 @@ def write_corpus(kind: Kind, seed: int, count: int, side: int, folder: Path) -> 
     paths = [folder / f"{kind}-{index:05}.png" for index in range(count)]
     _refuse_strangers(folder, set(paths))
     missing = [(index, path) for index, path in enumerate(paths) if not path.exists()]
+    if not missing:
+        return
     draw = partial(_write_picture, kind, seed, side)
     # Fresh interpreters: a fork would inherit the threads of whoever calls.
     context = multiprocessing.get_context("spawn")
-    workers = min(available_cores(), max(1, len(missing)))
+    workers = min(available_cores(), len(missing))
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         futures = [pool.submit(draw, index, path) for index, path in missing]
         for future in track(futures, f"drawing {kind} pictures"):
