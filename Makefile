@@ -9,7 +9,7 @@ PORT ?= 8000
 MODELS ?= models
 RECIPE ?= standard
 # A smaller or shorter training gets a folder of its own.
-OUT ?= runs/train$(if $(CORPUS),-own)$(if $(COUNT),-$(COUNT)-pictures)$(if $(EPOCHS),-$(EPOCHS)-epochs)
+OUT ?= runs/train$(if $(filter-out standard,$(RECIPE)),-$(RECIPE))$(if $(CORPUS),-own)$(if $(COUNT),-$(COUNT)-pictures)$(if $(EPOCHS),-$(EPOCHS)-epochs)
 
 BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training

@@ -87,6 +87,19 @@ def export(
 
 
 @app.command()
+def curves(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+) -> None:
+    """Draw a run's loss and accuracy over the epochs."""
+    from training.curves import draw_curves
+    from training.fit import Run, read_history
+
+    draw_curves(read_history(run), Run.load(run).name, out)
+    console.print(f"wrote {out}")
+
+
+@app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder for corpus, runs, models and report.")] = Path(
         "runs/train"
@@ -181,7 +194,7 @@ def _fit(
     else:
         folders = [generated_folder / kind for kind in kinds]
         for kind, folder in zip(kinds, folders, strict=True):
-            write_corpus(kind, seed, recipe.count, PICTURE_SIDE, folder)
+            write_corpus(kind, seed, recipe.count, recipe.side, folder)
     run = Run(
         name=name,
         kinds=kinds,

@@ -108,7 +108,7 @@ def fit(run: Run, corpus: list[Path], folder: Path) -> None:
     _claim_folder(replace(run, pictures=splits.count), folder)
     book = _claim_book(splits.train, folder)
     trainer = _build_trainer(run, len(book), steps_per_epoch(splits.train, run.recipe.batch_size))
-    progress = _Progress(folder)
+    progress = _Progress(run.name, folder)
     first_epoch = progress.restore(trainer)
     if first_epoch < run.epochs:
         _fit_epochs(run, splits, book, trainer, progress, first_epoch)
@@ -193,8 +193,9 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
     an epoch that will be trained again, with the same result.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         super().__init__()
+        self._name = name
         self._folder = folder
         self._history: list[Row] = []
 
@@ -217,7 +218,7 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         if best_row(self._history) is row:
             with replace_file(self._folder / "best.weights.h5") as path:
                 self.model.network.save_weights(path)
-        draw_curves(self._history, self._folder.name, self._folder / "curves.png")
+        draw_curves(self._history, self._name, self._folder / "curves.png")
         with replace_file(self._folder / "latest.npz") as path:
             state = {f"variable_{i}": v.numpy() for i, v in enumerate(_state(self.model))}
             np.savez(path, epochs=epoch + 1, **state)
