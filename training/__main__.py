@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from service.colorizer import Registry
-from service.errors import ModelFileError
+from service.errors import ColorizeError
 from service.settings import available_cores
 from training.console import console
 from training.corpus import Kind
@@ -210,8 +211,9 @@ def main() -> None:
     """Run a command; what the user can mend is said in one line."""
     try:
         app()
-    except (TrainingError, ModelFileError) as error:
-        console.print(f"[red]error:[/red] {error}")
+    except (TrainingError, ColorizeError, OSError) as error:
+        # A path may hold what looks like markup, and be longer than the line.
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         raise SystemExit(1) from None
 
 
