@@ -38,7 +38,6 @@ WORKING_SIZE = 256
 PARITY_LIMIT = 1e-3
 """Largest difference to Keras that an artifact may have, in units of a* and b*."""
 PARITY_SHAPES = ((1, 64, 64), (2, 96, 160), (1, 256, 192))
-MAX_ARTIFACT_BYTES = 12_000_000
 LICENCE = "MIT"
 
 LIGHTNESS_CARD = TensorCard(
@@ -86,20 +85,23 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
     ------
     ExportError
         When ONNX Runtime and Keras disagree by more than `PARITY_LIMIT`, or the
-        artifact is larger than `MAX_ARTIFACT_BYTES`. Nothing is written then.
+        artifact is larger than its architecture allows. Nothing is written then.
     RunError
         When the training is not finished.
     """
     run = Run.load(run_folder)
     metrics = read_test_metrics(run_folder)
-    takes_palette = ARCHITECTURES[run.recipe.architecture].takes_palette
+    architecture = ARCHITECTURES[run.recipe.architecture]
     network = load_best(run_folder)
-    model = add_book(network, load_book(run_folder).palettes) if takes_palette else network
+    model = (
+        add_book(network, load_book(run_folder).palettes) if architecture.takes_palette else network
+    )
     served = as_function(model)
     artifact = convert(served)
-    if len(artifact) > MAX_ARTIFACT_BYTES:
+    if len(artifact) > architecture.max_artifact_bytes:
         raise ExportError(
-            f"an artifact must be at most {MAX_ARTIFACT_BYTES} bytes. Received: {len(artifact)}"
+            f"{run.name}: an artifact of {run.recipe.architecture} must have at most "
+            f"{architecture.max_artifact_bytes} bytes. Received: {len(artifact)}"
         )
     parity = measure_parity(served, artifact)
     if not parity <= PARITY_LIMIT:  # also when it is not a number

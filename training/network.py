@@ -42,12 +42,15 @@ class Architecture:
     output_stride : int
         ``h = H / output_stride``, and so for w.
     takes_palette : bool
+    max_artifact_bytes : int
+        What its ONNX file may have.
     """
 
     build: Callable[[int], keras.Model]
     size_multiple: int
     output_stride: int
     takes_palette: bool
+    max_artifact_bytes: int
 
 
 UNET_WIDTHS = (16, 32, 64, 128, 256)
@@ -109,8 +112,20 @@ def build_classic(book_size: int = 0) -> keras.Model:
 
 
 ARCHITECTURES = {
-    "unet": Architecture(build_unet, size_multiple=16, output_stride=2, takes_palette=True),
-    "classic": Architecture(build_classic, size_multiple=8, output_stride=1, takes_palette=False),
+    "unet": Architecture(
+        build_unet,
+        size_multiple=16,
+        output_stride=2,
+        takes_palette=True,
+        max_artifact_bytes=12_000_000,
+    ),
+    "classic": Architecture(
+        build_classic,
+        size_multiple=8,
+        output_stride=1,
+        takes_palette=False,
+        max_artifact_bytes=26_000_000,
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from service.card import ModelCard
 from service.colorizer import Registry
 from training import export as export_module
 from training.errors import ExportError, RunError
-from training.export import MAX_ARTIFACT_BYTES, PARITY_LIMIT, export
+from training.export import PARITY_LIMIT, export
+from training.network import ARCHITECTURES
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_export_card_describes_the_artifact(exported: Path) -> None:
 
 
 def test_export_artifact_is_small(exported: Path) -> None:
-    assert (exported / "v1.onnx").stat().st_size <= MAX_ARTIFACT_BYTES == 12_000_000
+    assert (exported / "v1.onnx").stat().st_size <= 12_000_000
 
 
 def test_export_artifact_is_served(exported: Path) -> None:
@@ -89,8 +91,9 @@ def test_export_not_a_number_writes_nothing(
 def test_export_too_large_writes_nothing(
     finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_module, "MAX_ARTIFACT_BYTES", 1000)
-    with pytest.raises(ExportError, match=r"at most 1000 bytes\. Received: "):
+    tight = replace(ARCHITECTURES["unet"], max_artifact_bytes=1000)
+    monkeypatch.setitem(ARCHITECTURES, "unet", tight)
+    with pytest.raises(ExportError, match=r"unet must have at most 1000 bytes\. Received: "):
         export(finished_run, tmp_path / "models")
     assert not (tmp_path / "models").exists()
 
