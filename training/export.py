@@ -94,7 +94,9 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
     architecture = ARCHITECTURES[run.recipe.architecture]
     network = load_best(run_folder)
     model = (
-        add_book(network, load_book(run_folder).palettes) if architecture.takes_palette else network
+        add_book(network, load_book(run_folder).served_palettes)
+        if architecture.takes_palette
+        else network
     )
     served = as_function(model)
     artifact = convert(served)

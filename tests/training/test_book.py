@@ -84,3 +84,12 @@ def test_save_load_round_trip(tmp_path: Path) -> None:
     loaded = Book.load(tmp_path / "book.npz")
     np.testing.assert_array_equal(loaded.palettes, book.palettes)
     np.testing.assert_array_equal(loaded.frequency, book.frequency)
+
+
+def test_served_palettes_are_more_vivid_and_of_the_same_hues() -> None:
+    book = Book.make(random_palettes(10, chroma=40))
+    served = book.served_palettes
+    np.testing.assert_array_equal(served[..., [0, 3]], book.palettes[..., [0, 3]])
+    np.testing.assert_allclose(np.hypot(served[..., 1], served[..., 2]), 54, rtol=1e-4)
+    hues = [np.arctan2(palettes[..., 2], palettes[..., 1]) for palettes in (book.palettes, served)]
+    np.testing.assert_allclose(*hues, atol=1e-5)
