@@ -23,7 +23,7 @@ console = Console(stderr=True, highlight=False)
 def track(items: Sequence[Item], description: str) -> Iterable[Item]:
     """Iterate with a bar that shows count, time spent and time left."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -36,4 +36,5 @@ def track(items: Sequence[Item], description: str) -> Iterable[Item]:
 
 def warn(message: str) -> None:
     """Say what was skipped or assumed."""
-    console.print(f"[yellow]warning:[/yellow] {message}")
+    console.print("warning:", style="yellow", end=" ")
+    console.print(message, markup=False, soft_wrap=True)

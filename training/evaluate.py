@@ -23,6 +23,7 @@ from training import metrics
 from training.book import extract_palette
 from training.console import track
 from training.corpus import FAMILIES, generate_picture
+from training.errors import CorpusError
 from training.files import replace_file
 from training.pictures import list_files, read_pictures
 
@@ -59,11 +60,19 @@ def generate_test_sets(count: int) -> dict[str, list[Rgb]]:
 
 
 def read_test_sets(folder: Path) -> dict[str, list[Rgb]]:
-    """Read a folder's pictures; each folder below it that has pictures is a set of its own."""
+    """Read a folder's pictures; each folder below it that has pictures is a set of its own.
+
+    Raises
+    ------
+    CorpusError
+        When there are no pictures, or no such folder.
+    """
     sets: dict[str, list[Rgb]] = {}
     for path, rgb in read_pictures(list_files(folder), f"reading {folder}"):
         name = str(path.parent.relative_to(folder.parent))
         sets.setdefault(name, []).append(_shrink(rgb))
+    if not sets:
+        raise CorpusError(f"an evaluation needs pictures. Received: none in {folder}")
     return sets
 
 
@@ -123,7 +132,11 @@ def _mean_scores(method: Method, pictures: list[Rgb], description: str) -> Score
         _score(original, merge_prediction(split_lightness(original), method(original)))
         for original in track(pictures, description)
     ]
-    return {key: _mean([score[key] for score in scores]) for key in COLUMNS}
+    means = {key: _mean([score[key] for score in scores]) for key in scores[0]}
+    # Of the set, not of each picture: an original that is nearly grey has no ratio.
+    original = means["original_colorfulness"]
+    means["colorfulness_ratio"] = means["colorfulness"] / original if original else math.nan
+    return {key: means[key] for key in COLUMNS}
 
 
 def _mean(values: list[float]) -> float:
@@ -136,8 +149,8 @@ def _score(original: Rgb, colored: Rgb) -> Scores:
     return {
         "ciede2000": metrics.ciede2000(original, colored),
         "psnr": metrics.psnr(original, colored),
-        "colorfulness_ratio": metrics.colorfulness(colored)
-        / max(1.0, metrics.colorfulness(original)),
+        "colorfulness": metrics.colorfulness(colored),
+        "original_colorfulness": metrics.colorfulness(original),
         "flat_spread": metrics.flat_spread(original, colored),
         "lightness_error": metrics.lightness_error(original, colored),
     }

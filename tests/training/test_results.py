@@ -92,6 +92,12 @@ def test_evaluate_folder_of_folders(registry: Registry, tmp_path: Path) -> None:
     assert all(title in markdown for title in COLUMNS.values())
 
 
+def test_read_test_sets_folder_without_pictures(tmp_path: Path) -> None:
+    (tmp_path / "[notes].txt").write_text("no picture")
+    with pytest.raises(CorpusError, match=r"needs pictures\. Received: none in "):
+        read_test_sets(tmp_path)
+
+
 def test_write_corpus_same_seed_same_pictures(tmp_path: Path) -> None:
     write_corpus("fluid", 5, 3, 32, tmp_path / "one")
     write_corpus("fluid", 5, 3, 32, tmp_path / "two")
