@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.color import merge_chroma, split_lightness, upsample_chroma
+from service.color import apply_chroma, split_lightness
 from service.colorizer import Colorizer
 from service.images import Limits, decode_image, encode_image
 
@@ -58,7 +58,7 @@ def colorize(data: bytes, colorizer: Colorizer, limits: Limits) -> ColorizedPict
 
 
 def merge_prediction(
-    lightness: NDArray[np.float32], chroma: NDArray[np.float32]
+    lightness: NDArray[np.float32], chroma: NDArray[np.float32], *, threads: int = 1
 ) -> NDArray[np.uint8]:
     """Put predicted chroma on full-size lightness.
 
@@ -68,13 +68,15 @@ def merge_prediction(
         CIE L* in [0, 100].
     chroma : ndarray of float32, shape (h, w, 2)
         Small predicted a* and b*.
+    threads : int
+        At least 1.
 
     Returns
     -------
     rgb : ndarray of uint8, shape (H, W, 3)
         Gamma-encoded sRGB with the given lightness.
     """
-    return merge_chroma(lightness, upsample_chroma(chroma, lightness))
+    return apply_chroma(lightness, chroma, threads=threads)
 
 
 class _Stopwatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -10,17 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 from skimage import color as oracle
 
+from service import parallel
 from service.color import (
-    STRIP_PIXELS,
-    YELLOW_BULGE_LIGHTNESS,
+    apply_chroma,
     merge_chroma,
     resize_plane,
     rgb_to_lab,
     split_lightness,
     upsample_chroma,
 )
+from service.gamut import YELLOW_BULGE_LIGHTNESS
 
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -161,7 +164,7 @@ def test_split_lightness_of_grey_equals_that_of_colour() -> None:
     "pixels",
     [
         np.zeros((2, 3), np.float32),
-        np.zeros((2, 3, 3), np.uint16),
+        np.zeros((2, 3, 3), np.uint32),
         np.zeros((2, 3, 1), np.uint8),
         np.zeros((2, 3, 4), np.uint8),
         np.zeros((3,), np.uint8),
@@ -318,7 +321,7 @@ def test_merge_chroma_at_ends_of_lightness_stays_within_rounding(
 
 def test_merge_chroma_in_strips_equals_pieces() -> None:
     rng = np.random.default_rng(3)
-    shape = (3, STRIP_PIXELS // 2 + 77)
+    shape = (3, parallel.BAND_PIXELS // 2 + 77)
     lightness = random_plane(rng, shape)
     chroma = random_chroma(rng, shape)
 
@@ -465,6 +468,140 @@ def test_upsample_chroma_is_finite_at_any_size(
     assert np.isfinite(chroma).all()
 
 
+# Both at once, on bands and threads
+
+
+@pytest.mark.parametrize("bit_depth", [8, 16])
+@pytest.mark.parametrize(
+    ("small", "full"),
+    [((96, 128), (300, 400)), ((40, 30), (211, 97)), ((16, 16), (3, 5)), ((1, 1), (20, 1))],
+    ids=str,
+)
+def test_apply_chroma_equals_its_two_steps(
+    small: tuple[int, int], full: tuple[int, int], bit_depth: int
+) -> None:
+    rng = np.random.default_rng(7)
+    lightness, chroma = random_plane(rng, full), random_chroma(rng, small)
+
+    rgb = apply_chroma(lightness, chroma, bit_depth=bit_depth)
+
+    expected = merge_chroma(lightness, upsample_chroma(chroma, lightness), bit_depth=bit_depth)
+    np.testing.assert_array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("band_pixels", [1, 4000, 100_000, 1 << 20])
+def test_apply_chroma_is_the_same_on_any_bands_and_threads(
+    band_pixels: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    # Dark rows and light ones, so that bands differ in which shortcuts they may take.
+    lightness = random_plane(rng, (203, 1000)) * np.linspace(0, 1, 203, dtype=np.float32)[:, None]
+    chroma = random_chroma(rng, (24, 32), 0.6)
+    expected = apply_chroma(lightness, chroma)
+    monkeypatch.setattr(parallel, "BAND_PIXELS", band_pixels)
+
+    rgb = apply_chroma(lightness, chroma, threads=threads)
+
+    np.testing.assert_array_equal(rgb, expected)
+    np.testing.assert_array_equal(split_lightness(rgb, threads=threads), split_lightness(rgb))
+
+
+def test_apply_chroma_needs_little_memory() -> None:
+    lightness = random_plane(np.random.default_rng(9), (1500, 2000))
+    chroma = constant_chroma((96, 128), 60, -40)
+    apply_chroma(lightness[:10], chroma)  # The tables stay: they are not of this call.
+
+    tracemalloc.start()
+    rgb = apply_chroma(lightness, chroma)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    # Eight full-size planes would be another 96 MB.
+    assert peak_bytes - rgb.nbytes < 40e6
+
+
+def test_apply_chroma_raises_what_a_thread_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Array:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr("service.color.lab_to_linear_in_gamut", fail)
+    monkeypatch.setattr(parallel, "BAND_PIXELS", 100)
+
+    with pytest.raises(MemoryError, match="no more"):
+        apply_chroma(np.zeros((20, 20), np.float32), constant_chroma((2, 2), 0, 0), threads=2)
+
+
+def test_apply_chroma_refuses_no_threads() -> None:
+    with pytest.raises(ValueError, match=r"at least 1\. Received: 0"):
+        apply_chroma(np.zeros((2, 2), np.float32), constant_chroma((1, 1), 0, 0), threads=0)
+
+
+# 16 bits
+
+
+def test_split_lightness_of_16_bits_agrees_with_scikit_image() -> None:
+    colours = np.random.default_rng(10).integers(0, 65536, (50, 60, 3), np.uint16)
+    greys = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+
+    np.testing.assert_allclose(
+        split_lightness(colours), oracle.rgb2lab(colours / 65535)[..., 0], atol=0.002
+    )
+    np.testing.assert_allclose(
+        split_lightness(greys), oracle.rgb2lab(np.dstack([greys / 65535] * 3))[..., 0], atol=0.002
+    )
+    np.testing.assert_allclose(
+        split_lightness(greys), split_lightness(np.dstack([greys] * 3)), atol=1e-4
+    )
+
+
+def test_merge_chroma_of_16_bits_does_not_band() -> None:
+    ramp = np.arange(0, 65536, 8, dtype=np.uint16).reshape(64, 128)
+    lightness = split_lightness(ramp)
+
+    grey = merge_chroma(lightness, constant_chroma(ramp.shape, 0, 0), bit_depth=16)
+    tinted = merge_chroma(lightness, constant_chroma(ramp.shape, 5, 5), bit_depth=16)
+
+    assert grey.dtype == np.uint16
+    assert np.unique(grey[..., 1]).size > 4096
+    assert np.unique(tinted[..., 1]).size > 4096
+    assert (np.diff(tinted[..., 1].ravel().astype(int)) >= 0).all()
+
+
+def test_merge_chroma_of_16_bits_leaves_greys_grey() -> None:
+    codes = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+
+    rgb = merge_chroma(split_lightness(codes), constant_chroma(codes.shape, 0, 0), bit_depth=16)
+
+    assert (rgb == rgb[..., :1]).all()
+    assert np.abs(rgb[..., 0].astype(int) - codes).max() <= 1
+
+
+def test_merge_chroma_of_16_bits_keeps_lightness_ten_times_better() -> None:
+    rng = np.random.default_rng(11)
+    lightness = random_plane(rng, (200, 200))
+    chroma = random_chroma(rng, (200, 200), 0.5)
+
+    def error(bit_depth: int) -> NDArray[np.float64]:
+        rgb = merge_chroma(lightness, chroma, bit_depth=bit_depth)
+        # scikit-image's luminance differs by 0.001.
+        kept: NDArray[np.float64] = np.abs(split_lightness(rgb) - lightness)
+        # Yellows whose red is clipped are clipped at any bit depth.
+        return kept[lightness <= YELLOW_BULGE_LIGHTNESS]
+
+    assert error(16).mean() < error(8).mean() / 10
+    # What is left comes of the tolerance of the gamut, not of rounding.
+    assert np.quantile(error(16), 0.999) < 0.1
+
+
+@pytest.mark.parametrize("bit_depth", [0, 10])
+def test_merge_chroma_refuses_other_bit_depths(bit_depth: int) -> None:
+    with pytest.raises(ValueError, match=rf"8 or 16\. Received: {bit_depth}"):
+        merge_chroma(
+            np.zeros((1, 1), np.float32), constant_chroma((1, 1), 0, 0), bit_depth=bit_depth
+        )
+
+
 # Planes
 
 
@@ -486,6 +623,20 @@ def test_resize_plane_averages_where_it_shrinks() -> None:
     checks = (np.indices((400, 400)).sum(axis=0) % 2 * 100).astype(np.float32)
 
     np.testing.assert_allclose(resize_plane(checks, 40, 40), 50, atol=1)
+
+
+@pytest.mark.parametrize("size", [(16, 12), (40, 30), (7, 90)])
+def test_resize_plane_in_two_steps_equals_one(size: tuple[int, int]) -> None:
+    # Averaging whole blocks first is faster. What it may differ by is no edge.
+    rows, columns = np.mgrid[0:611, 0:403]
+    plane = (50 + 30 * np.sin(rows / 40) * np.cos(columns / 30)).astype(np.float32)
+
+    at_once = Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR)
+
+    difference = np.abs(resize_plane(plane, *size) - at_once)
+    assert difference.mean() < 0.2
+    # At the border, where the last blocks are cut off.
+    assert difference.max() < 1
 
 
 def test_resize_plane_to_its_own_size_changes_nothing() -> None:
