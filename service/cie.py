@@ -36,11 +36,11 @@ F_EPSILON = np.float32(6 / 29)
 F_FOOT_SLOPE = np.float32(3 * (6 / 29) ** 2)
 """Share of white over f, below `F_EPSILON`."""
 
-ENCODING_STEPS_8 = (1 << 16) - 1
-"""Steps of linear light: the steepest code is a twentieth of one of 8 bits."""
-ENCODING_STEPS_16 = (1 << 18) - 1
-"""Steps of its square root, over which the curve is nowhere steep: a third of a
-code of 16 bits."""
+ENCODING_CELLS_8 = 1 << 16
+"""Cells of linear light: the steepest is a twentieth of an 8-bit code wide."""
+ENCODING_CELLS_16 = 1 << 18
+"""Cells of its square root, over which the curve is nowhere steep: a third of a
+16-bit code."""
 
 
 def lab_forward(share_of_white: Float32) -> Float32:
@@ -56,44 +56,51 @@ def lab_inverse(f: Float32) -> Float32:
     """Share of white that has this f: the cube, with its tangent for a foot."""
     # Most bands have no foot. What follows gives them the very same bits.
     if f.min(initial=1) >= F_EPSILON:
-        return f * f * f
+        share = f * f
+        share *= f
+        return share
     arch = np.maximum(f, F_EPSILON)
-    share = arch * arch * arch
+    share = arch * arch
+    share *= arch
     share += (np.minimum(f, F_EPSILON) - F_EPSILON) * F_FOOT_SLOPE
     return share
 
 
 def lab_to_linear(lightness: Float32, a: Float32, b: Float32) -> Float32:
     """Convert L*, a* and b*, all of shape (...), to linear sRGB, (3, ...), unbounded."""
-    f = (lightness + np.float32(16)) * np.float32(1 / 116)
+    # In place wherever it can be: what is not allocated is not fetched.
+    f = lightness + np.float32(16)
+    f *= np.float32(1 / 116)
     luminance = lab_inverse(f)
-    excess_x = lab_inverse(f + a * np.float32(1 / 500))
+    f_of_x_or_z = a * np.float32(1 / 500)
+    f_of_x_or_z += f
+    excess_x = lab_inverse(f_of_x_or_z)
     excess_x -= luminance
-    excess_z = lab_inverse(f - b * np.float32(1 / 200))
+    np.multiply(b, np.float32(-1 / 200), out=f_of_x_or_z)
+    f_of_x_or_z += f
+    excess_z = lab_inverse(f_of_x_or_z)
     excess_z -= luminance
     linear = np.empty((3, *lightness.shape), np.float32)
+    weighted = f
     # Luminance, and by how much X and Z exceed it: without chroma the three
     # channels are equal to the last bit.
     for channel, (x_weight, _, z_weight) in zip(linear, XYZ_TO_LINEAR_SRGB, strict=True):
         np.multiply(excess_x, x_weight, out=channel)
-        channel += excess_z * z_weight
+        channel += np.multiply(excess_z, z_weight, out=weighted)
         channel += luminance
     return linear
 
 
 def encode_linear(linear: Float32, bit_depth: int) -> Pixels:
     """Encode linear light, clipped to [0, 1], in sRGB codes; `linear` is overwritten."""
-    np.maximum(linear, 0, out=linear)
-    np.minimum(linear, 1, out=linear)
-    half = np.float32(0.5)
+    # Looking up clips: that is cheaper than clipping before.
     if bit_depth == 8:
-        linear *= ENCODING_STEPS_8
-        linear += half
-        return _encoding_table_8().take(linear.astype(np.uint16))
+        linear *= ENCODING_CELLS_8
+        return _encoding_table_8().take(linear.astype(np.int32), mode="clip")
+    np.maximum(linear, 0, out=linear)
     np.sqrt(linear, out=linear)
-    linear *= ENCODING_STEPS_16
-    linear += half
-    return _encoding_table_16().take(linear.astype(np.int32))
+    linear *= ENCODING_CELLS_16
+    return _encoding_table_16().take(linear.astype(np.int32), mode="clip")
 
 
 @cache
@@ -112,14 +119,16 @@ def grey_lightness_table(levels: int) -> Float32:
 
 @cache
 def _encoding_table_8() -> UInt8:
-    steps = np.arange(ENCODING_STEPS_8 + 1) / ENCODING_STEPS_8
-    return np.round(_encode(steps) * 255).astype(np.uint8)
+    """Code at the centre of each cell."""
+    linear = (np.arange(ENCODING_CELLS_8) + 0.5) / ENCODING_CELLS_8
+    return np.round(_encode(linear) * 255).astype(np.uint8)
 
 
 @cache
 def _encoding_table_16() -> NDArray[np.uint16]:
-    steps = np.arange(ENCODING_STEPS_16 + 1) / ENCODING_STEPS_16
-    return np.round(_encode(steps**2) * 65535).astype(np.uint16)
+    """Code at the centre of each cell."""
+    root = (np.arange(ENCODING_CELLS_16) + 0.5) / ENCODING_CELLS_16
+    return np.round(_encode(root**2) * 65535).astype(np.uint16)
 
 
 def _encode(linear: NDArray[np.float64]) -> NDArray[np.float64]:
