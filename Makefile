@@ -52,6 +52,10 @@ evaluate: $(DEV_READY) ## Judge the models (MODELS) on unseen pictures, or on CO
 gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).
 	$(TRAINING) gallery --models $(MODELS)
 
+.PHONY: bench
+bench: $(DEV_READY) ## Time each stage at 12 megapixels, beside Pillow.
+	$(BIN)/python -m bench.stages $(ARGS)
+
 .PHONY: lock
 lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index URLs.
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements/serve.txt

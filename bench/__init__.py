@@ -1,0 +1,1 @@
+"""What the service takes, measured. Run by hand, never by the tests."""
