@@ -7,10 +7,15 @@ from PIL import Image
 
 from service.cie import Float32
 
-GUIDE_RADIUS = 2
-"""Half width of the guided filter's window, in pixels of the small chroma."""
-GUIDE_REGULARIZATION = 1.0
+FIT_RADIUS = 1
+"""Half width of the guided filter's windows, in pixels of the small chroma, and
+of the neighbourhood over which their fits are averaged."""
+BOUND_RADIUS = 2
+"""Half width of the window whose range chroma is kept in."""
+GUIDE_REGULARIZATION = 0.3
 """Variance of L* under which a window counts as flat: its chroma is averaged."""
+NEGLIGIBLE_VARIANCE = 1.0
+"""Variance, of L* or of what a fit leaves over, that weighs no more than none."""
 
 AVERAGING_GAP = 3
 """A plane that shrinks is first averaged in whole blocks, to this many times its
@@ -25,6 +30,10 @@ class GuidedChroma:
     them. So colour changes exactly where lightness does. Fine lines and grain,
     which the small picture does not show, would lead the fit astray: chroma is
     kept within what was predicted thereabouts.
+
+    Windows that overlap are averaged, each weighed by how well it fits and by
+    how much lightness varies in it: one across three colours has no right line,
+    and a flat one knows nothing of the edge beside it.
 
     No plane is ever enlarged as a whole: the coefficients are brought to full
     width at once and to full height row by row.
@@ -171,37 +180,42 @@ def _average_blocks(plane: Float32, side: int) -> Float32:
 
 def _fit(values: Float32, guide: Float32) -> tuple[Float32, Float32, Float32, Float32]:
     """Fit one plane of chroma to the guide: slope, offset, lowest, highest value."""
-    mean_guide = _box_mean(guide)
-    mean_values = _box_mean(values)
-    variance = _box_mean(guide * guide) - mean_guide**2 + GUIDE_REGULARIZATION
-    slope = (_box_mean(guide * values) - mean_guide * mean_values) / variance
+    mean_guide, mean_values = _box_mean(guide), _box_mean(values)
+    variance = np.maximum(_box_mean(guide * guide) - mean_guide**2, 0)
+    covariance = _box_mean(guide * values) - mean_guide * mean_values
+    spread = _box_mean(values * values) - mean_values**2
+    slope = covariance / (variance + np.float32(GUIDE_REGULARIZATION))
     offset = mean_values - slope * mean_guide
+    misfit = np.maximum(spread - 2 * slope * covariance + slope * slope * variance, 0)
+    negligible = np.float32(NEGLIGIBLE_VARIANCE)
+    weight: Float32 = (variance + negligible) / (misfit + negligible)
+    sum_of_weights = _box_mean(weight)
     return (
-        _box_mean(slope),
-        _box_mean(offset),
+        _box_mean(weight * slope) / sum_of_weights,
+        _box_mean(weight * offset) / sum_of_weights,
         _window_extreme(values, np.minimum),
         _window_extreme(values, np.maximum),
     )
 
 
 def _box_mean(plane: Float32) -> Float32:
-    """Average over square windows of `GUIDE_RADIUS`, cut off at the borders."""
+    """Average over square windows of `FIT_RADIUS`, cut off at the borders."""
     for axis in range(2):
         size = plane.shape[axis]
         sums = np.cumsum(plane, axis=axis, dtype=np.float64)
         sums = np.insert(sums, 0, 0, axis=axis)
-        last = np.minimum(np.arange(size) + GUIDE_RADIUS + 1, size)
-        first = np.maximum(np.arange(size) - GUIDE_RADIUS, 0)
+        last = np.minimum(np.arange(size) + FIT_RADIUS + 1, size)
+        first = np.maximum(np.arange(size) - FIT_RADIUS, 0)
         count = (last - first).reshape((-1, 1) if axis == 0 else (1, -1))
         plane = ((sums.take(last, axis) - sums.take(first, axis)) / count).astype(np.float32)
     return plane
 
 
 def _window_extreme(plane: Float32, extreme: np.ufunc) -> Float32:
-    """Smallest or largest value over the windows that `_box_mean` averages over."""
+    """Smallest or largest value over square windows of `BOUND_RADIUS`."""
     for axis in range(2):
-        padding = [(GUIDE_RADIUS, GUIDE_RADIUS) if axis == a else (0, 0) for a in range(2)]
+        padding = [(BOUND_RADIUS, BOUND_RADIUS) if axis == a else (0, 0) for a in range(2)]
         padded = np.pad(plane, padding, mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * GUIDE_RADIUS + 1, axis)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * BOUND_RADIUS + 1, axis)
         plane = extreme.reduce(windows, axis=-1)
     return plane

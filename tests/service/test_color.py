@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tracemalloc
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from service.color import (
     upsample_chroma,
 )
 from service.gamut import YELLOW_BULGE_LIGHTNESS
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -401,6 +404,38 @@ def test_upsample_chroma_changes_where_lightness_does(edge: int, across: str) ->
     # What bilinear enlarging does instead, so that this test is known to see it.
     blurred = np.dstack([resize_plane(small[..., plane], 1000, 1000) for plane in range(2)])
     assert np.abs(blurred - target).max() > 0.4 * 75
+
+
+@pytest.mark.parametrize("ramp", [0, 2, 6], ids=lambda ramp: f"ramp of {ramp}")
+@pytest.mark.parametrize("edge", [2000, 2008, 2016, 2023])
+def test_upsample_chroma_leaks_nowhere_across_slanted_edge(edge: int, ramp: int) -> None:
+    rows, columns = np.mgrid[0:300, 0:4000]
+    beyond = columns - edge - 0.7 * rows
+    share = (beyond / ramp + 0.5).clip(0, 1) if ramp else (beyond >= 0).astype(float)
+    lightness = (30 + 40 * share).astype(np.float32)
+    target = np.dstack((40 - 75 * share, -30 + 75 * share)).astype(np.float32)
+    small = np.dstack([resize_plane(target[..., plane], 10, 128) for plane in range(2)])
+
+    leak = np.abs(upsample_chroma(small, lightness) - target)
+
+    # Bilinear enlarging: 58.
+    assert leak.max() < 0.03 * 75
+    assert leak.mean() < 0.1
+
+
+@pytest.mark.parametrize("name", ["fluid-1", "fluid-2", "geometric-1", "geometric-2"])
+def test_upsample_chroma_of_pictures_beats_bilinear(name: str) -> None:
+    lab = rgb_to_lab(np.asarray(Image.open(SAMPLES / f"{name}.jpg").convert("RGB")))
+    shape = lab.shape[0] // 8, lab.shape[1] // 8
+    small = np.dstack([resize_plane(lab[..., plane], *shape) for plane in (1, 2)])
+    bilinear = np.dstack([resize_plane(small[..., plane], *lab.shape[:2]) for plane in range(2)])
+
+    chroma = upsample_chroma(small, np.ascontiguousarray(lab[..., 0]))
+
+    def mean_error(enlarged: Array) -> float:
+        return float(np.linalg.norm(enlarged - lab[..., 1:], axis=-1).mean())
+
+    assert mean_error(chroma) < mean_error(bilinear)
 
 
 def step_lightness() -> Array:
