@@ -6,6 +6,7 @@ The tree, with the HTTP status of each::
     +-- ModelFileError              500  at start only: the service does not begin to listen
     +-- NotReadyError               503
     +-- UnknownModelError           404
+    +-- NotAcceptableError          406
     +-- TooLargeError               413
     |   +-- UploadTooLargeError     413
     |   +-- PictureTooLargeError    413
@@ -156,6 +157,21 @@ class UnknownModelError(ColorizeError):
             f"`model` must be one of {', '.join(known)}. Received: {_shorten(name)}",
             received=_shorten(name),
             accepted=list(known),
+        )
+
+
+class NotAcceptableError(ColorizeError):
+    """The `Accept` header excludes every format that can be written."""
+
+    status = HTTPStatus.NOT_ACCEPTABLE
+    type = "/problems/not-acceptable"
+    title = "Not acceptable"
+
+    def __init__(self, accept: str, written: Sequence[str]) -> None:
+        super().__init__(
+            f"`Accept` must allow one of {', '.join(written)}. Received: {_shorten(accept)}",
+            received=_shorten(accept),
+            accepted=list(written),
         )
 
 

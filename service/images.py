@@ -1,4 +1,4 @@
-"""Pictures from bytes and to bytes: formats, orientation, alpha, bit depth, limits.
+"""Pictures from bytes and to bytes: orientation, alpha, bit depth, colour, limits.
 
 Uploads are hostile until decoded. The format is told by content, never by name;
 the size is checked from the header, before a pixel is decoded; and whatever a
@@ -14,62 +14,41 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from service.deep import (
+    has_deep_colour,
+    load_deep,
+    to_8_bit,
+    to_16_bit,
+    write_deep_png,
+    write_tiff,
+)
 from service.errors import (
     EmptyUploadError,
     PictureTooLargeError,
     UnreadablePictureError,
     UnsupportedFormatError,
 )
+from service.formats import ACCEPTED_FORMATS, TIFF, OutputFormat, has_known_signature
+from service.metadata import (
+    NO_METADATA,
+    Metadata,
+    encoder_options,
+    read_metadata,
+    tiff_directory,
+)
+from service.profiles import convert_deep_to_srgb, convert_to_srgb
 
 UInt8 = NDArray[np.uint8]
+UInt16 = NDArray[np.uint16]
+Samples = NDArray[Any]
+"""Of uint8 or uint16."""
 
-Image.init()
 # Pillow's own limit is a constant of the process; ours is a setting, checked in
 # `decode_image` from the header, so that nothing is decoded before it either.
 Image.MAX_IMAGE_PIXELS = None
 
-
-@dataclass(frozen=True)
-class OutputFormat:
-    """A format that answers are written in.
-
-    Parameters
-    ----------
-    name : str
-        Pillow's name for it.
-    media_type : str
-    extension : str
-        Of file names, with its dot.
-    carries_alpha : bool
-    """
-
-    name: str
-    media_type: str
-    extension: str
-    carries_alpha: bool
-
-
-JPEG = OutputFormat("JPEG", "image/jpeg", ".jpg", carries_alpha=False)
-PNG = OutputFormat("PNG", "image/png", ".png", carries_alpha=True)
-WEBP = OutputFormat("WEBP", "image/webp", ".webp", carries_alpha=True)
-TIFF = OutputFormat("TIFF", "image/tiff", ".tiff", carries_alpha=True)
-BMP = OutputFormat("BMP", "image/bmp", ".bmp", carries_alpha=False)
-AVIF = OutputFormat("AVIF", "image/avif", ".avif", carries_alpha=True)
-
-OUTPUT_FORMATS = {
-    "JPEG": JPEG,
-    "PNG": PNG,
-    "WEBP": WEBP,
-    # A palette of 256 colours would band.
-    "GIF": PNG,
-    "BMP": BMP,
-    "TIFF": TIFF,
-} | ({"AVIF": AVIF} if features.check("avif") else {})
-"""Format of an upload -> format of the answer."""
-
-ACCEPTED_FORMATS = tuple(OUTPUT_FORMATS)
 
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -81,9 +60,11 @@ TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what shows the picture upright; 1 needs nothing."""
-
-SIGNATURE_BYTES = 16
-"""As many as Pillow looks at to tell formats apart."""
+UPRIGHT = 1
+QUARTER_TURNS = (5, 6, 7, 8)
+"""Orientations that exchange height and width."""
+CENTIMETRES = 3
+"""EXIF's unit of resolution that is not the inch."""
 
 
 @dataclass(frozen=True)
@@ -101,24 +82,42 @@ class Limits:
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture, upright, in 8 bits.
+    """A picture, upright, in sRGB.
 
     Parameters
     ----------
-    pixels : ndarray of uint8, shape (H, W) or (H, W, 3)
-        Grey, or gamma-encoded sRGB.
-    alpha : ndarray of uint8, shape (H, W), or None
+    pixels : ndarray of uint8 or uint16, shape (H, W) or (H, W, 3)
+        Grey, or colour, gamma-encoded.
+    alpha : ndarray of the same type, shape (H, W), or None
         Opacity; None when the picture has none.
     format : str
         Pillow's name, one of `ACCEPTED_FORMATS`.
     dpi : tuple of float, or None
         Resolution for print, horizontal, then vertical.
+    metadata : Metadata
+        What the answer is to say of the picture; empty unless it was asked for.
     """
 
-    pixels: UInt8
-    alpha: UInt8 | None
+    pixels: Samples
+    alpha: Samples | None
     format: str
     dpi: tuple[float, float] | None
+    metadata: Metadata = NO_METADATA
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a sample: 8 or 16."""
+        return self.pixels.itemsize * 8
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is opacity beside the colours."""
+        return self.alpha is not None
+
+    def rgb_8_bit(self) -> UInt8:
+        """Reduce the picture to 8-bit sRGB without alpha, shape (H, W, 3)."""
+        pixels = to_8_bit(self.pixels)
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class EncodedImage:
     extension: str
 
 
-def decode_image(data: bytes, limits: Limits) -> DecodedImage:
+def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) -> DecodedImage:
     """Decode the first frame of a picture.
 
     Parameters
@@ -146,6 +145,8 @@ def decode_image(data: bytes, limits: Limits) -> DecodedImage:
     data : bytes
         A file in one of `ACCEPTED_FORMATS`.
     limits : Limits
+    keep_metadata : bool
+        Whether to collect what the file says beside its pixels.
 
     Returns
     -------
@@ -160,49 +161,57 @@ def decode_image(data: bytes, limits: Limits) -> DecodedImage:
     PictureTooLargeError
         When the header says more pixels than `limits` allow.
     UnreadablePictureError
-        When the bytes are damaged or truncated.
+        When the bytes are damaged or truncated, or hold pixels of a kind that
+        is not read here.
     """
     if not data:
         raise EmptyUploadError
-    if not _has_known_signature(data):
+    if not has_known_signature(data):
         raise UnsupportedFormatError(ACCEPTED_FORMATS)
     _silence_pillow()
+    # A decoder fed with hostile bytes may raise anything at all.
     try:
-        image = Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS)
+        image = _open(data)
     except Exception as error:
         raise _unreadable(error) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise PictureTooLargeError(height, width, limits.max_pixels)
     try:
-        image.load()
-        pixels, alpha = _to_arrays(_turn_upright(image))
-    # A decoder fed with hostile bytes may raise anything at all.
+        if has_deep_colour(image):
+            pixels, alpha = _load_deep_colour(image, data)
+        else:
+            pixels, alpha = _load(image)
     except Exception as error:
         raise _unreadable(error) from error
-    # A phone's JPEG that holds several pictures is "MPO" to Pillow.
-    format_name = "JPEG" if image.format == "MPO" else str(image.format)
-    return DecodedImage(pixels, alpha, format_name, _read_dpi(image))
+    return DecodedImage(
+        pixels,
+        alpha,
+        # A phone's JPEG that holds several pictures is "MPO" to Pillow.
+        "JPEG" if image.format == "MPO" else str(image.format),
+        _read_dpi(image),
+        read_metadata(image) if keep_metadata else NO_METADATA,
+    )
 
 
 def encode_image(
-    rgb: UInt8,
+    rgb: Samples,
     source: DecodedImage,
-    output_format: OutputFormat | None = None,
+    output_format: OutputFormat,
     *,
     quality: int = 90,
 ) -> EncodedImage:
-    """Encode a coloured picture, with the alpha and print resolution of its source.
+    """Encode a coloured picture, with what its source has beside colours.
 
     Parameters
     ----------
-    rgb : ndarray of uint8, shape (H, W, 3)
-        Gamma-encoded sRGB.
+    rgb : ndarray of uint8 or uint16, shape (H, W, 3)
+        Gamma-encoded sRGB; of 16 bits where the format carries them.
     source : DecodedImage
-        The upload, of the same height and width.
-    output_format : OutputFormat, optional
-        That of the source when not given, or PNG where that could not hold the
-        colours. Alpha is left out where the format cannot carry it.
+        The upload, of the same height and width: its alpha, print resolution and
+        metadata are taken over. Where the format cannot carry alpha, the picture
+        is laid on white.
+    output_format : OutputFormat
     quality : int
         1..100, for lossy formats.
 
@@ -210,18 +219,32 @@ def encode_image(
     -------
     encoded : EncodedImage
     """
-    output_format = output_format or OUTPUT_FORMATS[source.format]
-    if source.alpha is not None and output_format.carries_alpha:
-        rgb = np.dstack((rgb, source.alpha))
-    options = _encoder_options(output_format, quality)
-    if source.dpi is not None:
-        options["dpi"] = source.dpi
+    samples = rgb
+    if source.alpha is not None:
+        alpha: Samples = (to_8_bit if rgb.dtype == np.uint8 else to_16_bit)(source.alpha)
+        if output_format.carries_alpha:
+            samples = np.dstack((rgb, alpha))
+        else:
+            samples = _lay_on_white(rgb, alpha)
+    data = _write(samples, source, output_format, quality)
+    return EncodedImage(data, output_format.media_type, output_format.extension)
+
+
+def _write(
+    samples: Samples, source: DecodedImage, output_format: OutputFormat, quality: int
+) -> bytes:
+    if output_format is TIFF:
+        return write_tiff(samples, tiff_directory(source.metadata, source.dpi))
+    options = encoder_options(source.metadata, source.dpi, output_format)
+    if samples.dtype == np.uint16:
+        return write_deep_png(samples, **options)
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, output_format.name, **options)
-    return EncodedImage(buffer.getvalue(), output_format.media_type, output_format.extension)
+    options |= _compression_options(output_format, quality)
+    Image.fromarray(samples).save(buffer, output_format.name, **options)
+    return buffer.getvalue()
 
 
-def _encoder_options(output_format: OutputFormat, quality: int) -> dict[str, Any]:
+def _compression_options(output_format: OutputFormat, quality: int) -> dict[str, Any]:
     match output_format.name:
         # 4:2:0 would halve the resolution of the very thing that was added, the
         # colour: it bleeds over edges and takes L* of saturated pixels with it.
@@ -236,16 +259,19 @@ def _encoder_options(output_format: OutputFormat, quality: int) -> dict[str, Any
         case "PNG":
             # Two thirds of the time of the usual level 6; files may be a third larger.
             return {"compress_level": 1}
-        case "TIFF":
-            return {"compression": "tiff_lzw"}
         case _:
             return {}
 
 
-def _has_known_signature(data: bytes) -> bool:
-    """Ask Pillow's readers whether one of them knows the format, by its first bytes."""
-    checks = (Image.OPEN[name][1] for name in ACCEPTED_FORMATS)
-    return any(check is not None and check(data[:SIGNATURE_BYTES]) for check in checks)
+def _lay_on_white(rgb: Samples, alpha: Samples) -> UInt8:
+    """Show an 8-bit picture as it looks on white paper."""
+    opacity = alpha[..., None].astype(np.uint16)
+    mixed = rgb * opacity + 255 * (255 - opacity)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    return Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS)
 
 
 def _silence_pillow() -> None:
@@ -259,7 +285,7 @@ def _silence_pillow() -> None:
 
 def _unreadable(error: Exception) -> UnreadablePictureError:
     if isinstance(error, UnidentifiedImageError):
-        reason = "its header is damaged"
+        reason = "its header is damaged, or it holds pixels of a kind that is not read here"
     else:
         reason = str(error) or type(error).__name__
     return UnreadablePictureError(
@@ -267,36 +293,86 @@ def _unreadable(error: Exception) -> UnreadablePictureError:
     )
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation, once.
+def _load(image: ImageFile.ImageFile) -> tuple[Samples, Samples | None]:
+    """Load a picture of any of Pillow's modes: sRGB or grey, and alpha."""
+    _spread_transparent_level(image)
+    upright = _load_upright(image)
+    profile = image.info.get("icc_profile")
+    if upright.mode.startswith(("I", "F")):
+        deep_grey = _scale_deep_grey(np.asarray(upright))
+        alpha = _transparent_to_alpha(deep_grey[..., None], image.info.get("transparency"))
+        return convert_deep_to_srgb(deep_grey, profile), alpha
+    is_grey = upright.mode in ("1", "L", "LA", "La")
+    opacity: UInt8 | None = None
+    if upright.has_transparency_data:
+        upright = upright.convert("LA" if is_grey else "RGBA")
+        opacity = np.asarray(upright.getchannel("A"))
+    if is_grey:
+        upright = upright.convert("L")
+    elif upright.mode not in ("CMYK", "LAB"):
+        upright = upright.convert("RGB")
+    return np.asarray(convert_to_srgb(upright, profile)), opacity
+
+
+def _load_deep_colour(image: ImageFile.ImageFile, data: bytes) -> tuple[UInt16, UInt16 | None]:
+    """Load all bits of a picture with 16-bit colour or alpha."""
+    samples = load_deep(image, _open(data), _load_upright)
+    alpha: UInt16 | None
+    if samples.shape[2] == 3:
+        alpha = _transparent_to_alpha(samples, image.info.get("transparency"))
+    else:
+        alpha = np.ascontiguousarray(samples[..., -1])
+    pixels = samples[..., 0] if samples.shape[2] == 2 else samples[..., :3]
+    profile = image.info.get("icc_profile")
+    return convert_deep_to_srgb(np.ascontiguousarray(pixels), profile), alpha
+
+
+def _load_upright(image: ImageFile.ImageFile) -> Image.Image:
+    """Load a picture and apply its EXIF orientation, once.
 
     Pillow turns TIFF by itself on loading and takes the tag away, so the tag
     is read from the loaded picture.
     """
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # noqa: BLE001 - damaged metadata does not damage the pixels
-        return image
-    method = TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None
+    image.load()
+    method = TRANSPOSITIONS.get(_read_orientation(image))
     return image if method is None else image.transpose(method)
 
 
-def _to_arrays(image: Image.Image) -> tuple[UInt8, UInt8 | None]:
-    """Convert any of Pillow's modes to 8-bit pixels and alpha."""
-    if image.mode.startswith(("I", "F")):
-        return _to_8_bit(np.asarray(image)), None
-    grey = image.mode in ("1", "L", "LA", "La")
-    if not image.has_transparency_data:
-        return np.asarray(image.convert("L" if grey else "RGB")), None
-    channels = np.asarray(image.convert("LA" if grey else "RGBA"))
-    pixels = channels[..., 0] if grey else channels[..., :3]
-    return np.ascontiguousarray(pixels), np.ascontiguousarray(channels[..., -1])
+def _read_orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001 - damaged metadata does not damage the pixels
+        return UPRIGHT
+    return orientation if isinstance(orientation, int) else UPRIGHT
 
 
-def _to_8_bit(values: NDArray[Any]) -> UInt8:
-    """Scale deep grey to 8 bits by the range that its values are meant for.
+def _spread_transparent_level(image: ImageFile.ImageFile) -> None:
+    """Bring the transparent level of a shallow grey PNG to the 8 bits of its pixels.
 
-    Pillow's own conversion clips at 255, which turns 16-bit pictures white.
+    Pillow spreads 2 or 4 bits over 8 in the pixels, and leaves this one.
+    """
+    level = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(level, int) and image.tile:
+        factor = {"L;2": 85, "L;4": 17}.get(str(image.tile[0].args), 1)
+        image.info["transparency"] = level * factor
+
+
+def _transparent_to_alpha(samples: UInt16, transparent: Any) -> UInt16 | None:
+    """Make alpha of the one colour, if any, that a PNG declares transparent.
+
+    Parameters
+    ----------
+    samples : ndarray of uint16, shape (H, W, C)
+    transparent : int, tuple of int, or None
+    """
+    if transparent is None:
+        return None
+    matches = (samples == np.atleast_1d(transparent)).all(axis=-1)
+    return np.where(matches, np.uint16(0), np.uint16(65535))
+
+
+def _scale_deep_grey(values: NDArray[Any]) -> UInt16:
+    """Scale deep grey to 16 bits by the range that its values are meant for.
 
     Parameters
     ----------
@@ -306,22 +382,38 @@ def _to_8_bit(values: NDArray[Any]) -> UInt8:
 
     Returns
     -------
-    grey : ndarray of uint8, shape (H, W)
+    grey : ndarray of uint16, shape (H, W)
     """
+    if values.dtype.kind == "u" and values.itemsize == 2:
+        return values.astype(np.uint16)
     scaled = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
     largest = float(scaled.max())
     ranges = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
     full_scale: float = next((limit for limit in ranges if largest <= limit), largest)
     shares: NDArray[np.float32] = np.clip(scaled / full_scale, 0, 1)
-    return np.rint(shares * 255).astype(np.uint8)
+    return np.rint(shares * 65535).astype(np.uint16)
 
 
 def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Read the print resolution; nonsense counts as none."""
+    """Read the print resolution of the upright picture; nonsense counts as none."""
     try:
-        horizontal, vertical = (float(value) for value in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        horizontal, vertical = (float(value) for value in image.info.get("dpi") or _exif_dpi(image))
+    # Damaged metadata, division by zero in fractions, and the like.
+    except Exception:  # noqa: BLE001 - it does not damage the pixels
         return None
     # 1 is what Pillow reads from a TIFF without any; JPEG holds 16 bits of it.
     sensible = 1 < horizontal <= 65535 and 1 < vertical <= 65535
-    return (horizontal, vertical) if sensible else None
+    if not sensible:
+        return None
+    is_turned = _read_orientation(image) in QUARTER_TURNS
+    return (vertical, horizontal) if is_turned else (horizontal, vertical)
+
+
+def _exif_dpi(image: Image.Image) -> tuple[float, float]:
+    """Read the print resolution of formats that hold it in EXIF only."""
+    exif = image.getexif()
+    per_inch = 2.54 if exif.get(ExifTags.Base.ResolutionUnit) == CENTIMETRES else 1.0
+    return (
+        exif[ExifTags.Base.XResolution] * per_inch,
+        exif[ExifTags.Base.YResolution] * per_inch,
+    )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from service.color import apply_chroma, split_lightness
 from service.colorizer import Colorizer
 from service.images import Limits, decode_image, encode_image
+from service.negotiation import ANY_FORMAT, FormatWeights, choose_format
 
 Result = TypeVar("Result")
 
@@ -27,7 +25,34 @@ class ColorizedPicture:
     timings_ms: dict[str, float]
 
 
-def colorize(data: bytes, colorizer: Colorizer, limits: Limits) -> ColorizedPicture:
+@dataclass(frozen=True)
+class OutputOptions:
+    """How an answer is to be written.
+
+    Parameters
+    ----------
+    format_weights : mapping of OutputFormat to float
+        How much each format is wanted; see `service.negotiation`.
+    quality : int
+        1..100, for lossy formats.
+    keep_metadata : bool
+        Whether the answer says what the upload said beside its pixels.
+    """
+
+    format_weights: FormatWeights = field(default_factory=lambda: ANY_FORMAT)
+    quality: int = 90
+    keep_metadata: bool = False
+
+
+DEFAULT_OUTPUT = OutputOptions()
+
+
+def colorize(
+    data: bytes,
+    colorizer: Colorizer,
+    limits: Limits,
+    output: OutputOptions = DEFAULT_OUTPUT,
+) -> ColorizedPicture:
     """Colour an encoded picture at its full size.
 
     Parameters
@@ -37,11 +62,13 @@ def colorize(data: bytes, colorizer: Colorizer, limits: Limits) -> ColorizedPict
     colorizer : Colorizer
     limits : Limits
         What `decode_image` accepts.
+    output : OutputOptions, optional
+        By default the format of the upload, where that can hold the answer.
 
     Returns
     -------
     ColorizedPicture
-        In the format of the upload where that can hold true colour.
+        Of 16 bits when the upload is, and the format can hold them.
 
     Raises
     ------
@@ -49,34 +76,18 @@ def colorize(data: bytes, colorizer: Colorizer, limits: Limits) -> ColorizedPict
         When the upload is not a picture that we read; see `service.errors`.
     """
     watch = _Stopwatch()
-    picture = watch.time("decode", lambda: decode_image(data, limits))
+    picture = watch.time(
+        "decode", lambda: decode_image(data, limits, keep_metadata=output.keep_metadata)
+    )
+    output_format = choose_format(picture, output.format_weights)
+    bit_depth = picture.bit_depth if output_format.carries_16_bit else 8
     lightness = watch.time("decode", lambda: split_lightness(picture.pixels))
     chroma = watch.time("model", lambda: colorizer.predict(lightness))
-    rgb = watch.time("merge", lambda: merge_prediction(lightness, chroma))
-    encoded = watch.time("encode", lambda: encode_image(rgb, picture))
+    rgb = watch.time("merge", lambda: apply_chroma(lightness, chroma, bit_depth=bit_depth))
+    encoded = watch.time(
+        "encode", lambda: encode_image(rgb, picture, output_format, quality=output.quality)
+    )
     return ColorizedPicture(encoded.data, encoded.media_type, encoded.extension, watch.elapsed_ms)
-
-
-def merge_prediction(
-    lightness: NDArray[np.float32], chroma: NDArray[np.float32], *, threads: int = 1
-) -> NDArray[np.uint8]:
-    """Put predicted chroma on full-size lightness.
-
-    Parameters
-    ----------
-    lightness : ndarray of float32, shape (H, W)
-        CIE L* in [0, 100].
-    chroma : ndarray of float32, shape (h, w, 2)
-        Small predicted a* and b*.
-    threads : int
-        At least 1.
-
-    Returns
-    -------
-    rgb : ndarray of uint8, shape (H, W, 3)
-        Gamma-encoded sRGB with the given lightness.
-    """
-    return apply_chroma(lightness, chroma, threads=threads)
 
 
 class _Stopwatch:

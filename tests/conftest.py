@@ -19,12 +19,18 @@ from starlette.exceptions import StarletteDeprecationWarning
 
 from service.app import create_app
 from service.card import ModelCard
+from service.formats import ACCEPTED_FORMATS
 from service.settings import Settings
 
 with warnings.catch_warnings():
     # Starlette's client would rather have the successor of httpx; it works with both.
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
     from fastapi.testclient import TestClient
+
+ENCODABLE_FORMATS = tuple(name for name in ACCEPTED_FORMATS if name != "HEIF")
+"""What `encode` can write: all that is read but HEIC, which `data/*.heic` stand for."""
+
+DATA_DIR = Path(__file__).parent / "service" / "data"
 
 MODEL_CHROMA = (20.0, -15.0)
 """a* and b* that the tiny model predicts everywhere."""

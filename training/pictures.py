@@ -41,8 +41,8 @@ def read_pictures(paths: list[Path], description: str) -> Iterator[tuple[Path, N
     """
     for path in track(paths, description):
         try:
-            pixels = decode_image(path.read_bytes(), LIMITS).pixels
+            rgb = decode_image(path.read_bytes(), LIMITS).rgb_8_bit()
         except (ColorizeError, OSError) as error:
             warn(f"{path}: skipped, {error}")
             continue
-        yield path, pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        yield path, rgb

@@ -22,9 +22,10 @@ from starlette.types import Message
 
 from service.app import create_app
 from service.errors import ModelFileError, UnknownModelError
-from service.images import ACCEPTED_FORMATS, OUTPUT_FORMATS
+from service.formats import ACCEPTED_FORMATS, OUTPUT_FORMATS, WRITTEN_FORMATS, OutputFormat
 from service.routes import content_disposition
 from service.settings import Settings
+from tests.conftest import ENCODABLE_FORMATS
 
 Encode = Callable[..., bytes]
 
@@ -84,7 +85,7 @@ def test_post_picture_reports_time_of_each_stage(client: TestClient, png: bytes)
     )
 
 
-@pytest.mark.parametrize("format_name", ACCEPTED_FORMATS)
+@pytest.mark.parametrize("format_name", ENCODABLE_FORMATS)
 def test_post_picture_answers_in_its_format(
     format_name: str, client: TestClient, grey_gradient: Image.Image, encode: Encode
 ) -> None:
@@ -109,6 +110,121 @@ def test_post_transparent_picture_keeps_alpha(client: TestClient, encode: Encode
     with Image.open(io.BytesIO(response.content)) as image:
         assert image.mode == "RGBA"
         assert image.getchannel("A").getextrema() == (40, 40)
+
+
+@pytest.mark.parametrize("output_format", WRITTEN_FORMATS)
+def test_post_with_format_answers_in_it(
+    output_format: OutputFormat, client: TestClient, png: bytes
+) -> None:
+    response = client.post(
+        f"/colorize?format={output_format.parameter}",
+        files={"file": ("hills.png", png)},
+        # The parameter is the last word.
+        headers={"Accept": "application/json"},
+    )
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == output_format.media_type
+    assert response.headers["Vary"] == "Accept"
+    name = f"hills-v12{output_format.extension}"
+    assert response.headers["Content-Disposition"] == f'inline; filename="{name}"'
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert (image.format, image.size) == (output_format.name, (48, 32))
+
+
+def test_post_with_format_auto_ignores_accept(client: TestClient, png: bytes) -> None:
+    response = client.post(
+        "/colorize?format=auto", files={"file": png}, headers={"Accept": "image/jpeg"}
+    )
+
+    assert response.headers["Content-Type"] == "image/png"
+
+
+def test_post_with_accept_answers_in_it(client: TestClient, png: bytes) -> None:
+    response = client.post(
+        "/colorize",
+        files={"file": ("hills.png", png)},
+        headers={"Accept": "image/webp;q=0.8, image/jpeg, image/png;q=0.5"},
+    )
+
+    assert response.headers["Content-Type"] == "image/jpeg"
+    assert response.headers["Content-Disposition"] == 'inline; filename="hills-v12.jpg"'
+
+
+def test_post_with_accept_that_excludes_all_names_what_is_written(
+    client: TestClient, png: bytes
+) -> None:
+    response = client.post("/colorize", files={"file": png}, headers={"Accept": "application/json"})
+
+    written = [output_format.media_type for output_format in WRITTEN_FORMATS]
+    assert response.status_code == 406
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.json() == {
+        "type": "/problems/not-acceptable",
+        "title": "Not acceptable",
+        "status": 406,
+        "detail": f"`Accept` must allow one of {', '.join(written)}. Received: application/json",
+        "received": "application/json",
+        "accepted": written,
+    }
+
+
+def test_post_with_quality_changes_size(
+    client: TestClient, grey_gradient: Image.Image, encode: Encode
+) -> None:
+    jpeg = encode(grey_gradient, "JPEG")
+
+    sizes = [
+        len(client.post(f"/colorize?quality={quality}", files={"file": jpeg}).content)
+        for quality in (1, 90, 100)
+    ]
+
+    assert sizes == sorted(set(sizes))
+    assert client.post("/colorize", files={"file": jpeg}).content == (
+        client.post("/colorize?quality=90", files={"file": jpeg}).content
+    )
+
+
+@pytest.mark.parametrize("metadata", ["drop", "keep"])
+def test_post_metadata_is_kept_only_when_asked(
+    metadata: str, client: TestClient, grey_gradient: Image.Image, encode: Encode
+) -> None:
+    jpeg = encode(grey_gradient, "JPEG", comment=b"taken at home")
+
+    response = client.post(f"/colorize?metadata={metadata}", files={"file": jpeg})
+
+    assert (b"taken at home" in response.content) == (metadata == "keep")
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "received", "accepted"),
+    [
+        (
+            "format=gif",
+            "format",
+            "gif",
+            "Input should be 'auto', 'png', 'jpeg', 'webp', 'avif', 'tiff' or 'bmp'",
+        ),
+        ("format=", "format", "", "Input should be 'auto'"),
+        ("format=PNG", "format", "PNG", "Input should be 'auto'"),
+        ("quality=0", "quality", "0", "Input should be greater than or equal to 1"),
+        ("quality=101", "quality", "101", "Input should be less than or equal to 100"),
+        ("quality=best", "quality", "best", "Input should be a valid integer"),
+        ("quality=9.5", "quality", "9.5", "Input should be a valid integer"),
+        ("metadata=yes", "metadata", "yes", "Input should be 'drop' or 'keep'"),
+    ],
+)
+def test_post_bad_parameter_says_what_is_accepted(
+    query: str, name: str, received: str, accepted: str, client: TestClient, png: bytes
+) -> None:
+    response = client.post(f"/colorize?{query}", files={"file": png})
+
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == PROBLEM
+    (violation,) = response.json()["errors"]
+    assert (violation["location"], violation["name"]) == ("query", name)
+    assert violation["received"] == received
+    assert violation["accepted"].startswith(accepted)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (33, 17)])
@@ -447,13 +563,26 @@ def test_openapi_documents_upload_and_answers(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
 
     operation = document["paths"]["/colorize"]["post"]
-    (model,) = operation["parameters"]
-    assert model["schema"]["default"] == "v12"
+    schemas = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
+    assert schemas["model"]["default"] == "v12"
+    assert schemas["format"]["enum"] == ["auto", "png", "jpeg", "webp", "avif", "tiff", "bmp"]
+    assert schemas["format"]["default"] == "auto"
+    assert (schemas["quality"]["minimum"], schemas["quality"]["maximum"]) == (1, 100)
+    assert schemas["metadata"]["enum"] == ["drop", "keep"]
     form = document["components"]["schemas"]["Body_colorize_picture_colorize_post"]
     assert form["required"] == ["file"]
-    assert set(operation["responses"]) == {"200", "404", "413", "415", "422", "503", "default"}
+    assert set(operation["responses"]) == {
+        "200",
+        "404",
+        "406",
+        "413",
+        "415",
+        "422",
+        "503",
+        "default",
+    }
     assert set(operation["responses"]["200"]["content"]) == {
-        output_format.media_type for output_format in OUTPUT_FORMATS.values()
+        output_format.media_type for output_format in WRITTEN_FORMATS
     }
 
 

@@ -19,9 +19,10 @@ from service.errors import (
     UnreadablePictureError,
     UnsupportedFormatError,
 )
-from service.images import ACCEPTED_FORMATS, OUTPUT_FORMATS, Limits
-from service.pipeline import ColorizedPicture, colorize, merge_prediction
-from tests.conftest import MODEL_CHROMA
+from service.formats import JPEG, OUTPUT_FORMATS, PNG, TIFF, OutputFormat
+from service.images import Limits, decode_image
+from service.pipeline import ColorizedPicture, OutputOptions, colorize, merge_prediction
+from tests.conftest import DATA_DIR, ENCODABLE_FORMATS, MODEL_CHROMA
 
 Encode = Callable[..., bytes]
 
@@ -82,7 +83,7 @@ def test_colorize_without_chroma_answers_same_greys(noise: Image.Image, encode: 
     np.testing.assert_array_equal(np.asarray(coloured), np.asarray(noise.convert("RGB")))
 
 
-@pytest.mark.parametrize("format_name", ACCEPTED_FORMATS)
+@pytest.mark.parametrize("format_name", ENCODABLE_FORMATS)
 def test_colorize_keeps_size_and_format(
     grey_gradient: Image.Image, encode: Encode, colorizer: Colorizer, format_name: str
 ) -> None:
@@ -138,6 +139,46 @@ def test_colorize_png_keeps_alpha(
     assert coloured.mode == "RGBA"
     np.testing.assert_array_equal(np.asarray(coloured.getchannel("A")), np.asarray(alpha))
     assert np.abs(lightness_of(coloured) - lightness_of(noise)).max() <= 0.8
+
+
+@pytest.mark.parametrize(("name", "output_format"), [("turned", JPEG), ("alpha", PNG)])
+def test_colorize_heic_answers_what_everyone_reads(
+    grey_gradient: Image.Image, colorizer: Colorizer, name: str, output_format: OutputFormat
+) -> None:
+    picture = colorize((DATA_DIR / f"{name}.heic").read_bytes(), colorizer, LIMITS)
+
+    coloured = decode(picture)
+    assert coloured.format == output_format.name
+    assert np.abs(lightness_of(coloured) - lightness_of(grey_gradient)).max() < 3
+
+
+@pytest.mark.parametrize("output_format", [PNG, TIFF])
+@pytest.mark.parametrize("upload_format", ["PNG", "TIFF"])
+def test_colorize_16_bit_ramp_does_not_band(
+    encode: Encode, colorizer: Colorizer, upload_format: str, output_format: OutputFormat
+) -> None:
+    ramp = np.linspace(9_000, 50_000, 4_096).astype(np.uint16)
+    upload = encode(Image.fromarray(np.tile(ramp, (4, 1))), upload_format)
+    output = OutputOptions({output_format: 1.0})
+
+    answer = decode_image(colorize(upload, colorizer, LIMITS, output).data, LIMITS)
+
+    assert answer.pixels.dtype == np.uint16
+    lightness = oracle.rgb2lab(answer.pixels / 65535)[..., 0]
+    expected = oracle.rgb2lab(np.repeat(ramp[None, :, None], 3, axis=2) / 65535)[..., 0]
+    assert np.abs(lightness - expected).max() < 0.02
+    assert len(np.unique(answer.pixels[0, :, 1])) > 4_000
+    # Every step is about as small as the input's: none is 8 bits wide.
+    assert np.abs(np.diff(lightness[0])).max() < 0.05
+
+
+def test_colorize_16_bit_upload_fits_8_bit_format(encode: Encode, colorizer: Colorizer) -> None:
+    upload = encode(Image.fromarray(np.full((8, 8), 30_000, np.uint16)), "PNG")
+
+    picture = colorize(upload, colorizer, LIMITS, OutputOptions({JPEG: 1.0}))
+
+    assert decode(picture).mode == "RGB"
+    assert picture.media_type == "image/jpeg"
 
 
 # What is new

@@ -1,0 +1,88 @@
+"""The picture formats: which are read, which are written, and which answers which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pi_heif
+from PIL import Image
+
+Image.init()
+# One thread: a core belongs to one picture at a time. Thumbnails and depth maps
+# inside a file are pictures that nobody asked for.
+pi_heif.register_heif_opener(
+    decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
+)
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """A format that answers are written in.
+
+    Parameters
+    ----------
+    name : str
+        Pillow's name for it.
+    media_type : str
+    extension : str
+        Of file names, with its dot.
+    carries_alpha : bool
+    carries_16_bit : bool
+        Whether a channel can have more than 8 bits.
+    """
+
+    name: str
+    media_type: str
+    extension: str
+    carries_alpha: bool
+    carries_16_bit: bool = False
+
+    @property
+    def parameter(self) -> str:
+        """What a request calls it by."""
+        return self.name.lower()
+
+
+JPEG = OutputFormat("JPEG", "image/jpeg", ".jpg", carries_alpha=False)
+PNG = OutputFormat("PNG", "image/png", ".png", carries_alpha=True, carries_16_bit=True)
+WEBP = OutputFormat("WEBP", "image/webp", ".webp", carries_alpha=True)
+TIFF = OutputFormat("TIFF", "image/tiff", ".tiff", carries_alpha=True, carries_16_bit=True)
+BMP = OutputFormat("BMP", "image/bmp", ".bmp", carries_alpha=False)
+AVIF = OutputFormat("AVIF", "image/avif", ".avif", carries_alpha=True)
+
+WRITTEN_FORMATS = (PNG, JPEG, WEBP, AVIF, TIFF, BMP)
+"""All of them; the first is taken where a client leaves the choice to us."""
+
+OUTPUT_FORMATS = {
+    "JPEG": JPEG,
+    "PNG": PNG,
+    "WEBP": WEBP,
+    # A palette of 256 colours would band.
+    "GIF": PNG,
+    "BMP": BMP,
+    "TIFF": TIFF,
+    "AVIF": AVIF,
+    # Read by a library that cannot write it: the encoder has a stricter licence.
+    "HEIF": JPEG,
+}
+"""Format of an upload -> format of the answer."""
+
+ACCEPTED_FORMATS = tuple(OUTPUT_FORMATS)
+
+SIGNATURE_BYTES = 16
+"""As many as Pillow looks at to tell formats apart."""
+
+
+def has_known_signature(data: bytes) -> bool:
+    """Tell whether bytes begin like one of `ACCEPTED_FORMATS`.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    bool
+    """
+    checks = (Image.OPEN[name][1] for name in ACCEPTED_FORMATS)
+    return any(check is not None and check(data[:SIGNATURE_BYTES]) for check in checks)
