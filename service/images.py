@@ -190,7 +190,7 @@ def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) ->
         # A phone's JPEG that holds several pictures is "MPO" to Pillow.
         "JPEG" if image.format == "MPO" else str(image.format),
         _read_dpi(image),
-        read_metadata(image) if keep_metadata else NO_METADATA,
+        _read_metadata(image, data) if keep_metadata else NO_METADATA,
     )
 
 
@@ -336,6 +336,11 @@ def _load_upright(image: ImageFile.ImageFile) -> Image.Image:
     image.load()
     method = TRANSPOSITIONS.get(_read_orientation(image))
     return image if method is None else image.transpose(method)
+
+
+def _read_metadata(image: ImageFile.ImageFile, data: bytes) -> Metadata:
+    # Pillow closes a TIFF once it is loaded, with directories not yet read.
+    return read_metadata(_open(data) if image.format == "TIFF" else image)
 
 
 def _read_orientation(image: Image.Image) -> int:

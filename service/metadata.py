@@ -109,7 +109,7 @@ NO_METADATA = Metadata()
 
 
 def read_metadata(image: Image.Image) -> Metadata:
-    """Collect the metadata of a loaded picture; what is damaged is left out.
+    """Collect the metadata of a picture; what is damaged is left out.
 
     The orientation and the thumbnail are not part of it: the answer is upright,
     and the thumbnail would show the grey picture.
@@ -117,6 +117,7 @@ def read_metadata(image: Image.Image) -> Metadata:
     Parameters
     ----------
     image : Image
+        Loaded, but a TIFF only opened.
 
     Returns
     -------
