@@ -12,6 +12,7 @@ The tree, with the HTTP status of each::
     |   +-- PictureTooLargeError    413
     +-- UnsupportedFormatError      415
     +-- InvalidRequestError         422
+    +-- SideTooLongError            422
     +-- UnreadablePictureError      422
         +-- EmptyUploadError        422
 
@@ -260,6 +261,30 @@ class InvalidRequestError(ColorizeError):
     def problem(self) -> Problem:
         """Describe each violation beside the summary."""
         return super().problem().model_copy(update={"errors": self.violations})
+
+
+class SideTooLongError(ColorizeError):
+    """The picture has more pixels a side than the wanted format can hold.
+
+    Parameters
+    ----------
+    formats : mapping of str to int
+        The formats that the client takes, and what each can hold.
+    side : int
+    """
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    type = "/problems/side-too-long"
+    title = "Side too long"
+
+    def __init__(self, formats: Mapping[str, int], side: int) -> None:
+        limits = ", ".join(f"{name}: {max_side:,}" for name, max_side in formats.items())
+        super().__init__(
+            "A side must have at most as many pixels as the format of the answer can hold "
+            f"({limits}). Received: {side:,}",
+            received=side,
+            accepted=dict(formats),
+        )
 
 
 class UnreadablePictureError(ColorizeError):

@@ -29,6 +29,8 @@ class OutputFormat:
     carries_alpha : bool
     carries_16_bit : bool
         Whether a channel can have more than 8 bits.
+    max_side : int
+        Pixels that height and width may have.
     """
 
     name: str
@@ -36,6 +38,7 @@ class OutputFormat:
     extension: str
     carries_alpha: bool
     carries_16_bit: bool = False
+    max_side: int = (1 << 31) - 1
 
     @property
     def parameter(self) -> str:
@@ -43,12 +46,12 @@ class OutputFormat:
         return self.name.lower()
 
 
-JPEG = OutputFormat("JPEG", "image/jpeg", ".jpg", carries_alpha=False)
+JPEG = OutputFormat("JPEG", "image/jpeg", ".jpg", carries_alpha=False, max_side=65_500)
 PNG = OutputFormat("PNG", "image/png", ".png", carries_alpha=True, carries_16_bit=True)
-WEBP = OutputFormat("WEBP", "image/webp", ".webp", carries_alpha=True)
+WEBP = OutputFormat("WEBP", "image/webp", ".webp", carries_alpha=True, max_side=16_383)
 TIFF = OutputFormat("TIFF", "image/tiff", ".tiff", carries_alpha=True, carries_16_bit=True)
 BMP = OutputFormat("BMP", "image/bmp", ".bmp", carries_alpha=False)
-AVIF = OutputFormat("AVIF", "image/avif", ".avif", carries_alpha=True)
+AVIF = OutputFormat("AVIF", "image/avif", ".avif", carries_alpha=True, max_side=32_768)
 
 WRITTEN_FORMATS = (PNG, JPEG, WEBP, AVIF, TIFF, BMP)
 """All of them; the first is taken where a client leaves the choice to us."""

@@ -114,6 +114,12 @@ class DecodedImage:
         """Whether there is opacity beside the colours."""
         return self.alpha is not None
 
+    @property
+    def longer_side(self) -> int:
+        """Height or width, whichever is larger, in pixels."""
+        height, width = self.pixels.shape[:2]
+        return int(max(height, width))
+
     def rgb_8_bit(self) -> UInt8:
         """Reduce the picture to 8-bit sRGB without alpha, shape (H, W, 3)."""
         pixels = to_8_bit(self.pixels)
@@ -339,8 +345,12 @@ def _load_upright(image: ImageFile.ImageFile) -> Image.Image:
 
 
 def _read_metadata(image: ImageFile.ImageFile, data: bytes) -> Metadata:
-    # Pillow closes a TIFF once it is loaded, with directories not yet read.
-    return read_metadata(_open(data) if image.format == "TIFF" else image)
+    """Collect the metadata of a loaded picture; none when that fails."""
+    try:
+        # Pillow closes a TIFF once it is loaded, with directories not yet read.
+        return read_metadata(_open(data) if image.format == "TIFF" else image)
+    except Exception:  # noqa: BLE001 - damaged metadata does not damage the pixels
+        return NO_METADATA
 
 
 def _read_orientation(image: Image.Image) -> int:

@@ -74,7 +74,7 @@ SEGMENT_LIMIT = 65_000
 """Bytes of metadata that fit into one segment of a JPEG, with room for its name."""
 
 XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)\d+")
-XMP_THUMBNAILS = re.compile(rb"<xmp:Thumbnails\b.*?</xmp:Thumbnails\s*>", re.DOTALL)
+XMP_THUMBNAILS = (b"<xmp:Thumbnails", b"</xmp:Thumbnails>")
 
 PNG_XMP_KEYWORD = "XML:com.adobe.xmp"
 COMMENT_KEYWORD = "Comment"
@@ -273,7 +273,10 @@ def _read_xmp(image: Image.Image) -> bytes | None:
         packet = packet.encode()
     if not isinstance(packet, bytes) or not packet:
         return None
-    return XMP_THUMBNAILS.sub(b"", XMP_ORIENTATION.sub(rb"\g<1>1", packet))
+    # Split, not searched by a pattern, which many openings without end would stall.
+    begin, end = XMP_THUMBNAILS
+    head, *thumbnails = XMP_ORIENTATION.sub(rb"\g<1>1", packet).split(begin)
+    return head + b"".join(part.partition(end)[2] for part in thumbnails)
 
 
 def _read_iptc(image: Image.Image) -> bytes | None:

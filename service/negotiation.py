@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-from service.errors import NotAcceptableError
+from service.errors import NotAcceptableError, SideTooLongError
 from service.formats import OUTPUT_FORMATS, PNG, WRITTEN_FORMATS, OutputFormat
 
 FormatWeights = Mapping[OutputFormat, float]
@@ -36,6 +36,10 @@ class Picture(Protocol):
     @property
     def has_alpha(self) -> bool:
         """Whether any of it can be seen through."""
+
+    @property
+    def longer_side(self) -> int:
+        """Height or width, whichever is larger, in pixels."""
 
 
 def weigh_formats(accept: str) -> FormatWeights:
@@ -87,9 +91,22 @@ def choose_format(picture: Picture, weights: FormatWeights) -> OutputFormat:
     OutputFormat
         The most wanted one. Of several that are wanted equally it is the
         upload's, or else one that carries its alpha.
+
+    Raises
+    ------
+    SideTooLongError
+        When none of the formats can hold so many pixels a side.
     """
-    heaviest = max(weights.values())
-    wanted = [output_format for output_format, weight in weights.items() if weight == heaviest]
+    fitting = {
+        output_format: weight
+        for output_format, weight in weights.items()
+        if picture.longer_side <= output_format.max_side
+    }
+    if not fitting:
+        limits = {output_format.parameter: output_format.max_side for output_format in weights}
+        raise SideTooLongError(limits, picture.longer_side)
+    heaviest = max(fitting.values())
+    wanted = [output_format for output_format, weight in fitting.items() if weight == heaviest]
     natural = natural_format(picture)
     if natural in wanted:
         return natural

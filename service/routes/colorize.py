@@ -40,6 +40,7 @@ PROBLEM_RESPONSES = errors.problem_responses(
     errors.PictureTooLargeError,
     errors.UnsupportedFormatError,
     errors.InvalidRequestError,
+    errors.SideTooLongError,
     errors.UnreadablePictureError,
     errors.EmptyUploadError,
     errors.NotReadyError,

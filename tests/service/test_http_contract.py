@@ -169,6 +169,28 @@ def test_post_with_accept_that_excludes_all_names_what_is_written(
     }
 
 
+def test_post_with_format_that_cannot_hold_the_side_says_so(
+    client: TestClient, encode: Encode
+) -> None:
+    long = encode(Image.new("L", (20_000, 2)), "PNG")
+
+    response = client.post("/colorize?format=webp", files={"file": long})
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "type": "/problems/side-too-long",
+        "title": "Side too long",
+        "status": 422,
+        "detail": "A side must have at most as many pixels as the format of the answer can hold "
+        "(webp: 16,383). Received: 20,000",
+        "received": 20_000,
+        "accepted": {"webp": 16_383},
+    }
+    accept = {"Accept": "image/webp, image/jpeg;q=0.5"}
+    response = client.post("/colorize", files={"file": long}, headers=accept)
+    assert response.headers["Content-Type"] == "image/jpeg"
+
+
 def test_post_with_quality_changes_size(
     client: TestClient, grey_gradient: Image.Image, encode: Encode
 ) -> None:

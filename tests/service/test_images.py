@@ -462,6 +462,14 @@ def test_encode_any_upload_in_any_format(
     assert decoded.has_alpha == (mode in ("LA", "RGBA") and output_format.carries_alpha)
 
 
+@pytest.mark.parametrize("output_format", WRITTEN_FORMATS)
+def test_encode_longest_side_that_format_holds(output_format: Any, encode: Encode) -> None:
+    side = min(output_format.max_side, 70_000)
+    source = decode_image(encode(Image.new("L", (side, 1)), "PNG"), LIMITS)
+
+    assert encode_image(np.zeros((1, side, 3), np.uint8), source, output_format).data
+
+
 def test_encode_quality_trades_size(noise: Image.Image, encode: Encode) -> None:
     source = decode_image(encode(noise, "PNG"), LIMITS)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import NotAcceptableError
+from service.errors import NotAcceptableError, SideTooLongError
 from service.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, WRITTEN_FORMATS, OutputFormat
 from service.negotiation import ANY_FORMAT, choose_format, weigh_formats
 
@@ -23,6 +23,7 @@ FIREFOX_PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 class Upload:
     format: str
     has_alpha: bool = False
+    longer_side: int = 100
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,16 @@ def test_weigh_formats_refuses_what_cannot_be_written(accept: str) -> None:
 
     assert raised.value.received == accept
     assert raised.value.accepted == [output.media_type for output in WRITTEN_FORMATS]
+
+
+def test_choose_format_passes_over_what_cannot_hold_the_side() -> None:
+    upload = Upload("PNG", longer_side=20_000)
+
+    assert choose_format(upload, {WEBP: 1.0, JPEG: 0.1}) is JPEG
+    with pytest.raises(SideTooLongError) as raised:
+        choose_format(upload, {WEBP: 1.0})
+    assert raised.value.accepted == {"webp": 16_383}
+    assert raised.value.received == 20_000
 
 
 PIECES = st.sampled_from(
