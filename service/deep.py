@@ -196,7 +196,8 @@ def write_tiff(samples: NDArray[Any], directory: TiffImagePlugin.ImageFileDirect
 
 def _rawmode(tile: Any) -> str:
     """Pillow's name of how samples lie in the file."""
-    return str(tile.args if isinstance(tile.args, str) else tile.args[0])
+    args = tile.args or ("",)
+    return args if isinstance(args, str) else str(args[0])
 
 
 def _is_deep_planar(image: Image.Image) -> bool:
