@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service import __version__, errors
+from service.color import warm_up
 from service.colorizer import Registry
 from service.middleware import BodyLimitMiddleware, RequestIdMiddleware
 from service.routes import colorize, health, models, page
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         registry = Registry.load(settings.models_dir, settings.intra_op_threads)
         registry.get(settings.default_model)
+        warm_up()
         app.state.slots = CapacityLimiter(settings.working_slots)
         app.state.registry = registry
         yield

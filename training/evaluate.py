@@ -16,9 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.color import rgb_to_lab, split_lightness
+from service.color import apply_chroma, rgb_to_lab, split_lightness
 from service.colorizer import Colorizer, Registry
-from service.pipeline import merge_prediction
 from training import metrics
 from training.book import extract_palette
 from training.console import track
@@ -129,7 +128,7 @@ def _look_up_lightness(original: Rgb) -> NDArray[np.float32]:
 
 def _mean_scores(method: Method, pictures: list[Rgb], description: str) -> Scores:
     scores = [
-        _score(original, merge_prediction(split_lightness(original), method(original)))
+        _score(original, apply_chroma(split_lightness(original), method(original)))
         for original in track(pictures, description)
     ]
     means = {key: _mean([score[key] for score in scores]) for key in scores[0]}

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from service.color import split_lightness
+from service.color import apply_chroma, split_lightness
 from service.colorizer import Registry
-from service.pipeline import merge_prediction
 from training.corpus import Kind, generate_picture
 from training.errors import CorpusError
 from training.files import replace_file
@@ -108,9 +107,9 @@ def write_gallery(gallery: Image.Image, path: Path) -> None:
 
 def _row(registry: Registry, original: Rgb, model_names: list[str]) -> list[Rgb]:
     lightness = split_lightness(original)
-    grey = merge_prediction(lightness, np.zeros((1, 1, 2), np.float32))
+    grey = apply_chroma(lightness, np.zeros((1, 1, 2), np.float32))
     colored = [
-        merge_prediction(lightness, registry.get(name).predict(lightness)) for name in model_names
+        apply_chroma(lightness, registry.get(name).predict(lightness)) for name in model_names
     ]
     return [original, grey, *colored]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import color as oracle
 
-from service import parallel
+from service import gamut, parallel
 from service.color import (
     apply_chroma,
     merge_chroma,
@@ -23,6 +23,7 @@ from service.color import (
     rgb_to_lab,
     split_lightness,
     upsample_chroma,
+    warm_up,
 )
 from service.gamut import YELLOW_BULGE_LIGHTNESS
 
@@ -522,6 +523,26 @@ def test_apply_chroma_equals_its_two_steps(
 
     expected = merge_chroma(lightness, upsample_chroma(chroma, lightness), bit_depth=bit_depth)
     np.testing.assert_array_equal(rgb, expected)
+
+
+def test_warm_up_builds_the_table_of_the_gamut() -> None:
+    gamut._largest_size_table.cache_clear()
+    warm_up()
+    assert gamut._largest_size_table.cache_info().currsize == 1
+
+
+def test_apply_chroma_puts_each_colour_on_its_own_side() -> None:
+    lightness = np.full((300, 400), 40, np.float32)
+    lightness[:, 150:] = 75
+    chroma = np.full((24, 32, 2), (30, 20), np.float32)
+    chroma[:, 12:] = (-30, -10)
+
+    rgb = apply_chroma(lightness, chroma)
+
+    lab = oracle.rgb2lab(rgb)
+    assert np.abs(lab[..., 0] - lightness).max() <= 0.8
+    assert np.abs(lab[:, :150, 1:] - (30, 20)).max() < 6
+    assert np.abs(lab[:, 150:, 1:] - (-30, -10)).max() < 6
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -21,7 +21,7 @@ from service.errors import (
 )
 from service.formats import JPEG, OUTPUT_FORMATS, PNG, TIFF, OutputFormat
 from service.images import Limits, decode_image
-from service.pipeline import ColorizedPicture, OutputOptions, colorize, merge_prediction
+from service.pipeline import ColorizedPicture, OutputOptions, colorize
 from tests.conftest import DATA_DIR, ENCODABLE_FORMATS, MODEL_CHROMA
 
 Encode = Callable[..., bytes]
@@ -211,20 +211,6 @@ def test_colorize_colour_upload_recolours_its_own_lightness(encode: Encode) -> N
     assert vivid.mean() > 0.9
     hue_error = np.angle((a + 1j * b)[vivid] / complex(*STRONG_CHROMA), deg=True)
     assert np.abs(hue_error).max() < 5
-
-
-def test_merge_prediction_puts_each_colour_on_its_own_side() -> None:
-    lightness = np.full((300, 400), 40, np.float32)
-    lightness[:, 150:] = 75
-    chroma = np.full((24, 32, 2), (30, 20), np.float32)
-    chroma[:, 12:] = (-30, -10)
-
-    rgb = merge_prediction(lightness, chroma)
-
-    lab = oracle.rgb2lab(rgb)
-    assert np.abs(lab[..., 0] - lightness).max() <= 0.8
-    assert np.abs(lab[:, :150, 1:] - (30, 20)).max() < 6
-    assert np.abs(lab[:, 150:, 1:] - (-30, -10)).max() < 6
 
 
 # Determinism, timings, errors
