@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service import __version__, errors
+from service.admission import Slots
 from service.color import warm_up
 from service.colorizer import Registry
 from service.middleware import BodyLimitMiddleware, RequestIdMiddleware
@@ -39,9 +39,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         registry = Registry.load(settings.models_dir, settings.intra_op_threads)
         registry.get(settings.default_model)
         warm_up()
-        app.state.slots = CapacityLimiter(settings.working_slots)
-        app.state.registry = registry
-        yield
+        with Slots(settings.working_slots) as slots:
+            app.state.slots = slots
+            app.state.registry = registry
+            yield
 
     app = DocumentedApp(
         title=page.TITLE,

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 
 from service import errors
+from service.admission import Slots
 from service.formats import OUTPUT_FORMATS, WRITTEN_FORMATS
 from service.images import Limits
 from service.negotiation import ANY_FORMAT, FormatWeights, weigh_formats
@@ -91,9 +91,9 @@ def build_router(settings: Settings) -> APIRouter:
         output = OutputOptions(
             _weigh_request(request, format_name), quality, keep_metadata=metadata == "keep"
         )
-        slots: CapacityLimiter = request.app.state.slots
+        slots: Slots = request.app.state.slots
         data = await file.read()
-        picture = await to_thread.run_sync(colorize, data, colorizer, limits, output, limiter=slots)
+        picture = await slots.run(colorize, data, colorizer, limits, output)
         return Response(
             picture.data,
             media_type=picture.media_type,

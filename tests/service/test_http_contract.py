@@ -20,6 +20,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.types import Message
 
+from service import gamut
 from service.app import create_app
 from service.errors import ModelFileError, UnknownModelError
 from service.formats import ACCEPTED_FORMATS, OUTPUT_FORMATS, WRITTEN_FORMATS, OutputFormat
@@ -36,6 +37,13 @@ FORMATS = ", ".join(ACCEPTED_FORMATS)
 @pytest.fixture(scope="module")
 def png(grey_gradient: Image.Image, encode: Encode) -> bytes:
     return encode(grey_gradient, "PNG")
+
+
+def test_start_makes_tables_before_first_request(settings: Settings) -> None:
+    gamut._largest_size_table.cache_clear()
+
+    with TestClient(create_app(settings)):
+        assert gamut._largest_size_table.cache_info().currsize == 1
 
 
 # POST /colorize
