@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
 SERVE_READY := $(VENV)/.ready-serve
 DEV_READY := $(VENV)/.ready-dev
+# Other servers need other versions of what we share with them.
+BENCH_VENV ?= $(VENV)-bench
+BENCH_READY := $(BENCH_VENV)/.ready-bench
 
 .PHONY: help
 help: ## List the targets.
@@ -53,20 +56,24 @@ gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).
 	$(TRAINING) gallery --models $(MODELS)
 
 .PHONY: bench
-bench: $(DEV_READY) ## Time each stage at 12 megapixels, beside Pillow.
-	$(BIN)/python -m bench.stages $(ARGS)
+bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memory and start, beside others.
+	$(BIN)/python -m bench.stages
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.http --peers-python $(BENCH_VENV)/bin/python
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.memory
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.startup
 
 .PHONY: lock
 lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index URLs.
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements/serve.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra dev \
 		--constraint requirements/serve.txt --output-file requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra bench --output-file requirements/bench.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-annotate
 
 .PHONY: clean
 clean: ## Remove the environment and the caches, not the runs.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(SERVE_READY): requirements/serve.txt
 	$(PYTHON) -m venv $(VENV)
@@ -77,3 +84,8 @@ $(DEV_READY): requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@ $(SERVE_READY)
+
+$(BENCH_READY): requirements/bench.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from service.color import apply_chroma, resize_plane, split_lightness
+from service.formats import JPEG
 from service.images import Limits, decode_image, encode_image
 
 Float32 = NDArray[np.float32]
@@ -79,7 +80,7 @@ def time_stages(pixels: UInt8, threads: int, repeats: int) -> dict[str, float]:
         "resize for the network": best_ms(lambda: resize_plane(lightness, *NETWORK_SIZE)),
         "network (allowed for)": MODEL_ALLOWANCE_MS,
         "merge": best_ms(lambda: apply_chroma(lightness, chroma, threads=threads)),
-        "encode": best_ms(lambda: encode_image(rgb, picture)),
+        "encode": best_ms(lambda: encode_image(rgb, picture, JPEG)),
     }
     total, reference = sum(ours.values()), sum(pillow.values())
     return pillow | ours | {"sum": total, "sum / Pillow": total / reference}
