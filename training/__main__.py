@@ -198,7 +198,7 @@ def _fit(
             write_corpus(kind, seed, recipe.count, recipe.side, folder)
     run = Run(
         name=name,
-        kinds=kinds,
+        kinds=() if own_folders else kinds,
         source=", ".join(folder.name for folder in own_folders) if own_folders else "generated",
         corpus_seed=None if own_folders else seed,
         epochs=epochs or (recipe.epochs if len(kinds) == 1 else recipe.epochs_both),

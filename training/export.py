@@ -207,7 +207,11 @@ def _describe(
     best = best_row(read_history(run_folder))
     return ModelCard(
         name=run.name,
-        description=f"Colours {' and '.join(run.kinds)} abstract pictures.",
+        description=(
+            f"Colours {' and '.join(run.kinds)} abstract pictures."
+            if run.kinds
+            else f"Colours pictures like those of {run.source}."
+        ),
         licence=LICENCE,
         architecture=ArchitectureCard(
             name=run.recipe.architecture,

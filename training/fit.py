@@ -59,6 +59,8 @@ class Run:
     recipe : Recipe
     pictures : int or None
         In all splits together; None until the corpus is read.
+    corpus_digest : str or None
+        Of all pictures together; None until the corpus is read.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Run:
     epochs: int
     recipe: Recipe
     pictures: int | None = None
+    corpus_digest: str | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Run:
@@ -105,7 +108,7 @@ def fit(run: Run, corpus: list[Path], folder: Path) -> None:
         When the folders cannot serve as a corpus.
     """
     splits = load_splits(corpus, run.recipe.side)
-    _claim_folder(replace(run, pictures=splits.count), folder)
+    _claim_folder(replace(run, pictures=splits.count, corpus_digest=splits.digest), folder)
     book = _claim_book(splits.train, folder)
     trainer = _build_trainer(run, len(book), steps_per_epoch(splits.train, run.recipe.batch_size))
     progress = _Progress(run.name, folder)

@@ -134,7 +134,7 @@ class PlacePalette(layers.Layer):  # type: ignore[misc]
 
     It begins as a table, the colour whose lightness is nearest, and learns what
     shape, place and the picture as a whole add to that. A place takes the
-    weighted chroma of the colours, more or less of it, but never another hue.
+    weighted chroma of the colours, more or less of it: a hue of theirs or between.
 
     References
     ----------

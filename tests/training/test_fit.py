@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,9 @@ def test_fit_leaves_a_whole_run_folder(finished_run: Path) -> None:
         "curves.png",
         "test.json",
     }
-    assert Run.load(finished_run) == replace(RUN, pictures=12)
+    run = Run.load(finished_run)
+    assert run.corpus_digest is not None
+    assert run == replace(RUN, pictures=12, corpus_digest=run.corpus_digest)
 
 
 def test_fit_history_has_a_row_for_each_epoch(finished_run: Path) -> None:
@@ -94,6 +97,15 @@ def test_fit_killed_and_continued_equals_uninterrupted(
 def test_fit_other_choices_are_refused(finished_run: Path, corpus: Path) -> None:
     with pytest.raises(RunError, match=r"holds a training with epochs 3. Received: epochs 5"):
         fit(replace(RUN, epochs=5), [corpus], finished_run)
+
+
+def test_fit_other_pictures_of_the_same_number_are_refused(
+    finished_run: Path, corpus: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(corpus, tmp_path, dirs_exist_ok=True)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "0.png")
+    with pytest.raises(RunError, match=r"holds a training with corpus_digest"):
+        fit(RUN, [tmp_path], finished_run)
 
 
 def test_load_best_predicts_with_the_best_weights(finished_run: Path) -> None:
