@@ -18,30 +18,29 @@ from service.routes import colorize, health, models, page
 from service.settings import Settings
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     settings : Settings, optional
         Those of the environment when not given.
+    registry : Registry, optional
+        The models, when they are loaded already.
 
     Returns
     -------
     app : FastAPI
-        It loads its models when it is started, and raises `ModelFileError` or
-        `UnknownModelError` then when it cannot serve with them.
+        Without a registry it loads its models when it is started, and raises
+        `ModelFileError` then when it cannot serve with them.
     """
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        registry = Registry.load(settings.models_dir, settings.intra_op_threads)
-        registry.get(settings.default_model)
-        warm_up()
+        app.state.registry = registry or load_models(settings)
         with Slots(settings.working_slots) as slots:
             app.state.slots = slots
-            app.state.registry = registry
             yield
 
     app = DocumentedApp(
@@ -63,6 +62,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Added last, so outermost: answers of the other middleware get an id too.
     app.add_middleware(RequestIdMiddleware)
     return app
+
+
+def load_models(settings: Settings) -> Registry:
+    """Load and warm all that the first request needs.
+
+    Raises
+    ------
+    ModelFileError
+        When a model cannot be used, or the default one is not there.
+    """
+    registry = Registry.load(settings.models_dir, settings.intra_op_threads)
+    if settings.default_model not in registry.names:
+        raise errors.ModelFileError(
+            settings.models_dir,
+            "COLORIZE_DEFAULT_MODEL must be one of the models in this folder, "
+            f"{', '.join(registry.names)}. Received: {settings.default_model}",
+        )
+    warm_up()
+    return registry
 
 
 class DocumentedApp(FastAPI):

@@ -38,7 +38,7 @@ class ArchitectureCard(_Part):
 class CorpusCard(_Part):
     """What the model was trained on."""
 
-    kinds: list[str]
+    kinds: list[str] = Field(description="Of the generated pictures; none for a folder.")
     source: str = Field(description="`generated`, or the name of the folder.")
     count: int = Field(description="Pictures in all splits together.")
     seed: int | None = Field(description="Of the generator; null for a folder.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
+UInt16 = NDArray[np.uint16]
 Pixels = NDArray[np.uint8 | np.uint16]
 """sRGB codes of 8 or of 16 bits."""
 

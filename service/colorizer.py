@@ -9,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from service.card import ArchitectureCard, ModelCard
+from service.cie import Float32
 from service.color import resize_plane
 from service.errors import ModelFileError, UnknownModelError
-
-Float32 = NDArray[np.float32]
 
 NO_PALETTE = np.zeros((1, 1, 4), np.float32)
 """A colour of weight 0: the model chooses."""

@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, PngImagePlugin, TiffImagePlugin
 
-UInt8 = NDArray[np.uint8]
-UInt16 = NDArray[np.uint16]
+from service.cie import UInt8, UInt16
 
 DEEP_COLOUR_RAWMODES = ("RGB;16", "RGBX;16", "RGBA;16", "RGBa;16", "LA;16")
 """How Pillow's readers call colour samples of 16 bits, without their byte order."""

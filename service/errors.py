@@ -353,12 +353,14 @@ def install_error_handlers(app: FastAPI) -> None:
         if isinstance(error.__cause__, ColorizeError):
             return error.__cause__.answer()
         status = HTTPStatus(error.status_code)
+        # Without a reason of its own the exception only repeats the phrase.
+        reason = status.description if error.detail == status.phrase else error.detail
         problem = Problem(
             # "about:blank" says that the status alone is the problem (RFC 9457, 4.2.1).
             type="about:blank",
             title=status.phrase,
             status=status,
-            detail=f"{status.description or error.detail}. "
+            detail=f"{(reason or status.phrase).rstrip('.')}. "
             f"Received: {request.method} {_shorten(request.url.path)}",
         )
         return ProblemResponse(problem, error.headers)
@@ -368,11 +370,14 @@ def _violation(details: Mapping[str, Any]) -> Violation:
     """Translate one of pydantic's error dictionaries."""
     location, *path = details["loc"]
     missing = details["type"] == "missing"
+    # What FastAPI says of text in place of a file names a class of Python.
+    wants_file = location == "body" and details["type"] == "value_error"
+    rule = "a file part, with a file name" if wants_file else str(details["msg"])
     return Violation(
         location="form" if location == "body" else str(location),
         name=".".join(str(part) for part in path) or str(location),
         received=None if missing else _shorten(str(details["input"])),
-        accepted="a value is required" if missing else str(details["msg"]),
+        accepted="a value is required" if missing else rule,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from service.cie import UInt8, UInt16
 from service.deep import (
     has_deep_colour,
     load_deep,
@@ -33,6 +34,7 @@ from service.errors import (
 from service.formats import ACCEPTED_FORMATS, TIFF, OutputFormat, has_known_signature
 from service.metadata import (
     NO_METADATA,
+    UPRIGHT,
     Metadata,
     encoder_options,
     read_metadata,
@@ -40,8 +42,6 @@ from service.metadata import (
 )
 from service.profiles import convert_deep_to_srgb, convert_to_srgb
 
-UInt8 = NDArray[np.uint8]
-UInt16 = NDArray[np.uint16]
 Samples = NDArray[Any]
 """Of uint8 or uint16."""
 
@@ -60,7 +60,6 @@ TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what shows the picture upright; 1 needs nothing."""
-UPRIGHT = 1
 QUARTER_TURNS = (5, 6, 7, 8)
 """Orientations that exchange height and width."""
 CENTIMETRES = 3

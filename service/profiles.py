@@ -21,9 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-UInt8 = NDArray[np.uint8]
-UInt16 = NDArray[np.uint16]
-Float32 = NDArray[np.float32]
+from service.cie import Float32, UInt16
 
 SRGB_TO_XYZ_D50 = np.array(
     [

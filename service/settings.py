@@ -144,7 +144,7 @@ class Settings(BaseSettings):
             self.intra_op_threads = max(1, cores // self.working_slots)
         if self.working_slots * self.intra_op_threads > cores:
             raise ValueError(
-                "`working_slots` x `intra_op_threads` must be at most the available cores, "
-                f"{cores}. Received: {self.working_slots} x {self.intra_op_threads}"
+                "COLORIZE_WORKING_SLOTS x COLORIZE_INTRA_OP_THREADS must be at most the available "
+                f"cores, {cores}. Received: {self.working_slots} x {self.intra_op_threads}"
             )
         return self

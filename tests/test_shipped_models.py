@@ -68,5 +68,5 @@ def test_sample_keeps_its_lightness_as_png(client: TestClient) -> None:
         original = np.asarray(grey.convert("RGB"))
     response = client.post("/colorize", files={"file": ("grey.png", buffer.getvalue())})
     colored = np.asarray(Image.open(io.BytesIO(response.content)))
-    assert lightness_error(original, colored) < 0.3
-    assert np.abs(split_lightness(original) - split_lightness(colored)).max() < 1.5
+    assert lightness_error(original, colored) < 0.12
+    assert np.abs(split_lightness(original) - split_lightness(colored)).max() < 0.6

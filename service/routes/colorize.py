@@ -28,7 +28,8 @@ PICTURE_RESPONSE: dict[str, Any] = {
             "Content-Disposition": "`NAME-MODEL.EXTENSION`, NAME being that of the upload.",
             "Server-Timing": "Milliseconds of decode, model, merge and encode.",
             "Vary": "`Accept`: it takes part in the choice of the format.",
-            "X-Request-ID": "That of the request, or a new one; the log has the same.",
+            "X-Request-ID": "That of the request, or a new one; the log of an unexpected error "
+            "has the same.",
         }.items()
     },
 }

@@ -11,7 +11,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.get("", summary="List the models", responses=problem_responses(NotReadyError))
 async def list_models(registry: LoadedRegistry) -> list[ModelCard]:
-    """Answer the cards of all models, in alphabetical order of their names."""
+    """Answer the cards of all models, by name, numbers by their value."""
     return [colorizer.card for colorizer in registry]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from starlette.types import Message
 
 from service import gamut
 from service.app import create_app
-from service.errors import ModelFileError, UnknownModelError
+from service.errors import ModelFileError
 from service.formats import ACCEPTED_FORMATS, OUTPUT_FORMATS, WRITTEN_FORMATS, OutputFormat
 from service.routes import content_disposition
 from service.settings import Settings
@@ -330,15 +331,19 @@ def test_post_text_field_instead_of_file_says_what_was_received(client: TestClie
     response = client.post("/colorize", data={"file": "hello"})
 
     assert response.status_code == 422
-    assert response.json()["errors"][0]["received"] == "hello"
+    (violation,) = response.json()["errors"]
+    assert violation["received"] == "hello"
+    assert violation["accepted"] == "a file part, with a file name"
 
 
 def test_post_malformed_form_answers_problem(client: TestClient) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     response = client.post("/colorize", content=b"--x\r\nnonsense", headers=headers)
 
-    assert response.status_code in (400, 422)
+    assert response.status_code == 422
     assert response.headers["Content-Type"] == PROBLEM
+    (violation,) = response.json()["errors"]
+    assert violation == {"location": "form", "name": "file", "accepted": "a value is required"}
 
 
 def test_post_form_without_boundary_answers_problem(client: TestClient) -> None:
@@ -346,7 +351,12 @@ def test_post_form_without_boundary_answers_problem(client: TestClient) -> None:
     response = client.post("/colorize", content=b"anything", headers=headers)
 
     assert response.status_code == 400
-    assert response.json()["type"] == "about:blank"
+    assert response.json() == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "Missing boundary in multipart. Received: POST /colorize",
+    }
 
 
 def test_post_empty_file_answers_problem(client: TestClient) -> None:
@@ -515,8 +525,37 @@ def test_start_without_models_fails_with_folder_name(tmp_path: Path, settings: S
 def test_start_with_unknown_default_model_fails(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"default_model": "v7"}))
 
-    with pytest.raises(UnknownModelError, match=r"v1, v12\. Received: v7"), TestClient(app):
+    message = r"COLORIZE_DEFAULT_MODEL must be .*, v1, v12\. Received: v7"
+    with pytest.raises(ModelFileError, match=message), TestClient(app):
         pass
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"COLORIZE_WORKING_SLOTS": "0"}, "error: COLORIZE_WORKING_SLOTS: "),
+        ({"PORT": "99999"}, "error: COLORIZE_PORT: "),
+        ({"COLORIZE_MODELS_DIR": "nowhere"}, "error: nowhere: no *.onnx file in this folder"),
+    ],
+    ids=["setting", "port", "models"],
+)
+def test_start_that_cannot_be_is_said_in_one_line(
+    variables: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    finished = subprocess.run(
+        [sys.executable, "-m", "service"],
+        env={**os.environ, "PYTHONPATH": str(root), **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith(message)
 
 
 # Request ids and framework errors
