@@ -11,6 +11,9 @@ RECIPE ?= standard
 # A smaller or shorter training gets a folder of its own.
 OUT ?= runs/train$(if $(filter-out standard,$(RECIPE)),-$(RECIPE))$(if $(CORPUS),-own)$(if $(COUNT),-$(COUNT)-pictures)$(if $(EPOCHS),-$(EPOCHS)-epochs)
 
+# What the documents show is of the shipped models; that of others stands beside them.
+RESULTS = $(if $(filter models,$(MODELS)),docs/results,$(MODELS))
+
 BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
 SERVE_READY := $(VENV)/.ready-serve
@@ -49,11 +52,11 @@ train: $(DEV_READY) ## Corpus, training, export, evaluation (OUT, EPOCHS, COUNT,
 
 .PHONY: evaluate
 evaluate: $(DEV_READY) ## Judge the models (MODELS) on unseen pictures, or on CORPUS.
-	$(TRAINING) evaluate --models $(MODELS) $(if $(CORPUS),--corpus $(CORPUS) --out runs/evaluate)
+	$(TRAINING) evaluate --models $(MODELS) $(if $(CORPUS),--corpus $(CORPUS)) --out $(if $(CORPUS),runs/evaluate,$(RESULTS))
 
 .PHONY: gallery
 gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).
-	$(TRAINING) gallery --models $(MODELS)
+	$(TRAINING) gallery --models $(MODELS) --out $(RESULTS)/gallery.jpg
 
 .PHONY: bench
 bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memory and start, beside others.
@@ -75,17 +78,22 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-h
 clean: ## Remove the environment and the caches, not the runs.
 	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(SERVE_READY): requirements/serve.txt
+.PHONY: check-python
+check-python:
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed (make PYTHON=...). Found: $(PYTHON) $$($(PYTHON) --version 2>&1)"; exit 1; }
+
+$(SERVE_READY): requirements/serve.txt | check-python
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-$(DEV_READY): requirements/dev.txt
+$(DEV_READY): requirements/dev.txt | check-python
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@ $(SERVE_READY)
 
-$(BENCH_READY): requirements/bench.txt
+$(BENCH_READY): requirements/bench.txt | check-python
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@

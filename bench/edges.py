@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.cie import Float32
 from service.color import resize_plane, rgb_to_lab, upsample_chroma
 
-Float32 = NDArray[np.float32]
 SHRINKAGES = (8, 21)
 
 

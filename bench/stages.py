@@ -14,15 +14,12 @@ import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from service.cie import Float32, UInt8
 from service.color import apply_chroma, resize_plane, split_lightness
 from service.formats import JPEG
 from service.images import Limits, decode_image, encode_image
-
-Float32 = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
 
 LIMITS = Limits(max_pixels=1_000_000_000)
 NETWORK_SIZE = (192, 256)
