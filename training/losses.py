@@ -56,7 +56,6 @@ def accuracy(truth: Tensors, outputs: Tensors) -> Tensor:
     the published curves of this task show.
     """
     target, chroma = match_size(truth, outputs), outputs["chroma"]
-    # Not argmax: Keras writes it with an operation that is slow here.
     agrees = ops.equal(target[..., 0] >= target[..., 1], chroma[..., 0] >= chroma[..., 1])
     return ops.mean(ops.cast(agrees, "float32"))
 
