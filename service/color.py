@@ -12,6 +12,7 @@ from typing import Literal, overload
 
 import numpy as np
 
+from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.cie import (
     LINEAR_SRGB_TO_XYZ,
     WHITE_XYZ,
@@ -111,23 +112,38 @@ def warm_up() -> None:
 
 @overload
 def apply_chroma(
-    lightness: Float32, chroma: Float32, *, bit_depth: Literal[8] = 8, threads: int = 1
+    lightness: Float32,
+    chroma: Float32,
+    adjustments: Adjustments = ...,
+    *,
+    bit_depth: Literal[8] = 8,
+    threads: int = 1,
 ) -> UInt8: ...
 
 
 @overload
 def apply_chroma(
-    lightness: Float32, chroma: Float32, *, bit_depth: int, threads: int = 1
+    lightness: Float32,
+    chroma: Float32,
+    adjustments: Adjustments = ...,
+    *,
+    bit_depth: int,
+    threads: int = 1,
 ) -> Pixels: ...
 
 
 def apply_chroma(
-    lightness: Float32, chroma: Float32, *, bit_depth: int = 8, threads: int = 1
+    lightness: Float32,
+    chroma: Float32,
+    adjustments: Adjustments = NO_ADJUSTMENTS,
+    *,
+    bit_depth: int = 8,
+    threads: int = 1,
 ) -> Pixels:
     """Put small chroma on full-size lightness.
 
-    The same as `merge_chroma` of what `upsample_chroma` gives, to the bit, but
-    band by band: full-size chroma exists only within a band.
+    Without adjustments the same as `merge_chroma` of what `upsample_chroma` gives,
+    to the bit, but band by band: full-size chroma exists only within a band.
 
     Parameters
     ----------
@@ -135,6 +151,8 @@ def apply_chroma(
         CIE L* in [0, 100].
     chroma : ndarray of float32, shape (h, w, 2)
         Predicted a* and b*, small.
+    adjustments : Adjustments, optional
+        Made to each band while it is in the cache.
     bit_depth : int
         8 or 16.
     threads : int
@@ -157,7 +175,7 @@ def apply_chroma(
         scratch = guided.make_scratch(bands[0])
         for rows in bands:
             a, b = guided.enlarge(rows, scratch)
-            _merge(lightness[rows], a, b, out=rgb[rows])
+            _merge(*adjustments.apply(lightness[rows], a, b), out=rgb[rows])
 
     share_bands(lightness.shape, apply, threads)
     return rgb
