@@ -18,7 +18,7 @@ class TensorCard(_Part):
 
     name: str
     shape: list[int | str] = Field(description="A name in place of a number: any size.")
-    dtype: Literal["float32"] = "float32"
+    dtype: Literal["float32", "int64"] = "float32"
     unit: str = Field(examples=["CIE L*"])
     range: tuple[float, float]
 

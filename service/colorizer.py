@@ -4,20 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from service.card import ArchitectureCard, ModelCard
 from service.cie import Float32
 from service.color import resize_plane
-from service.errors import ModelFileError, UnknownModelError
+from service.errors import InputNotTakenError, ModelFileError, UnknownModelError
+from service.palettes import main_colors
 
-NO_PALETTE = np.zeros((1, 1, 4), np.float32)
-"""A colour of weight 0: the model chooses."""
+NO_COLOR = np.zeros((1, 1, 4), np.float32)
+"""A palette whose only colour has weight 0: the model chooses."""
+NO_HINT = np.zeros((1, 5), np.float32)
+"""A hint of weight 0."""
+BEST = (0,)
+"""The one variation that is best."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model makes of one picture, once or in several ways.
+
+    Parameters
+    ----------
+    chroma : ndarray of float32, shape (P, h, w, 2)
+        Small a* and b* planes with the aspect of the picture, unnormalised; of
+        each palette, or each variation.
+    palettes : tuple of P ndarrays of float32, shape (K, 4)
+        The colours that were placed: L*, a*, b* and weight, none of weight 0.
+    """
+
+    chroma: Float32
+    palettes: tuple[Float32, ...]
+
+    @property
+    def first(self) -> Float32:
+        """Chroma of the first palette or variation, shape (h, w, 2)."""
+        return np.asarray(self.chroma[0])
 
 
 class Colorizer:
@@ -44,46 +74,131 @@ class Colorizer:
         _check_digest(artifact, card)
         self._session = _open_session(artifact, intra_op_threads)
         _check_tensor_names(self._session, card)
+        self._tells_colors = any(tensor.name == "placed_palette" for tensor in card.outputs)
         self._try_out()
 
     @property
     def takes_palette(self) -> bool:
         """Whether it can be told which colours to use."""
-        return any(tensor.name == "palette" for tensor in self.card.inputs)
+        return self.takes("palette")
 
     @property
     def name(self) -> str:
         """The name that requests call the model by."""
         return self.card.name
 
-    def predict(self, lightness: Float32, palette: Float32 | None = None) -> Float32:
-        """Predict the chroma of a picture.
+    def takes(self, input_name: str) -> bool:
+        """Tell whether the graph has an input: `palette`, `hints` or `variation`."""
+        return any(tensor.name == input_name for tensor in self.card.inputs)
+
+    def require(self, *input_names: str) -> None:
+        """Make sure that the graph has inputs.
+
+        Raises
+        ------
+        InputNotTakenError
+            When it lacks one of them; it says which.
+        """
+        for input_name in input_names:
+            if not self.takes(input_name):
+                taken = [tensor.name for tensor in self.card.inputs]
+                raise InputNotTakenError(self.name, input_name, taken)
+
+    def predict(
+        self,
+        lightness: Float32,
+        palette: Float32 | None = None,
+        *,
+        hints: Float32 | None = None,
+        variations: Sequence[int] = BEST,
+    ) -> Prediction:
+        """Predict the chroma of a picture, in several ways at little more than one's cost.
 
         Parameters
         ----------
         lightness : ndarray of float32, shape (H, W)
             CIE L* in [0, 100], of any size.
-        palette : ndarray of float32, shape (K, 4), optional
-            L*, a*, b* and weight of the colours to use; the model chooses them
-            when there are none, and always when it takes no palette.
+        palette : ndarray of float32, shape (K, 4) or (P, K, 4), optional
+            L*, a*, b* and weight of the colours to use, those of weight 0 left
+            out; the model chooses them when there are none.
+        hints : ndarray of float32, shape (M, 5), optional
+            Colours at points: x and y as shares of width and height, a*, b* and
+            weight; for all palettes and variations alike.
+        variations : sequence of P int
+            Which of its choices the model is to make: 0 is its best, n its n-th
+            alternative. Of no effect where there is a palette.
 
         Returns
         -------
-        chroma : ndarray of float32, shape (h, w, 2)
-            Small a* and b* planes with the aspect of `lightness`, unnormalised.
+        Prediction
+            One for each palette or variation; where one of them is single, it
+            serves all of the others.
+
+        Raises
+        ------
+        InputNotTakenError
+            When the model lacks an input that this needs.
         """
         architecture = self.card.architecture
         padded, (height, width) = _fit_to_network(lightness, architecture)
+        if hints is not None:
+            # Shares of the picture become shares of the picture and its padding.
+            hints = hints.copy()
+            hints[:, 0] *= width / padded.shape[1]
+            hints[:, 1] *= height / padded.shape[0]
+        conditions = self._condition(palette, hints, variations)
+        chroma, placed = self._run(padded, conditions)
         stride = architecture.output_stride
-        return self._run(padded, palette)[: height // stride, : width // stride]
+        chroma = chroma[:, : height // stride, : width // stride]
+        if placed is None and palette is not None:
+            placed = list(conditions["palette"])
+        if placed is None:
+            # A graph that chooses and does not tell: then what is to be seen counts.
+            small = padded[:height:stride, :width:stride]
+            placed = [main_colors(np.dstack((small, planes))) for planes in chroma]
+        return Prediction(chroma, tuple(colors[colors[:, 3] > 0] for colors in placed))
 
-    def _run(self, padded: Float32, palette: Float32 | None = None) -> Float32:
-        """Run the graph on lightness that fits it, shape (H, W)."""
-        feed = {"lightness": padded[None, :, :, None]}
-        if self.takes_palette:
-            feed["palette"] = NO_PALETTE if palette is None else palette[None]
-        (chroma,) = self._session.run(["chroma"], feed)
-        return np.asarray(chroma[0])
+    def _condition(
+        self, palette: Float32 | None, hints: Float32 | None, variations: Sequence[int]
+    ) -> dict[str, NDArray[Any]]:
+        """Make the tensors that the graph takes beside lightness, all of P entries."""
+        wanted = {
+            "palette": palette is not None,
+            "hints": hints is not None,
+            "variation": any(variations),
+        }
+        self.require(*(name for name, is_wanted in wanted.items() if is_wanted))
+        palettes = NO_COLOR if palette is None else palette.reshape(-1, *palette.shape[-2:])
+        hint_sets = (NO_HINT if hints is None else hints)[None]
+        choices = np.array(variations, np.int64)
+        count = max(len(palettes), len(choices))
+        tensors: dict[str, NDArray[Any]] = {
+            "palette": palettes,
+            "hints": hint_sets,
+            "variation": choices,
+        }
+        return {
+            name: tensor if len(tensor) == count else np.repeat(tensor, count, axis=0)
+            for name, tensor in tensors.items()
+            if self.takes(name)
+        }
+
+    def _run(
+        self, padded: Float32, conditions: Mapping[str, NDArray[Any]]
+    ) -> tuple[Float32, Sequence[Float32] | None]:
+        """Run the graph on lightness that fits it, shape (H, W).
+
+        Returns
+        -------
+        chroma : ndarray of float32, shape (P, h, w, 2)
+        placed : ndarray of float32, shape (P, K, 4), or None
+            The colours that were placed, where the graph tells them.
+        """
+        feed = {"lightness": padded[None, :, :, None], **conditions}
+        if not self._tells_colors:
+            return self._session.run(["chroma"], feed)[0], None
+        chroma, placed = self._session.run(["chroma", "placed_palette"], feed)
+        return chroma, placed
 
     def _try_out(self) -> None:
         """Predict once: the first request finds the model warm, and no surprises."""
@@ -91,7 +206,7 @@ class Colorizer:
         flat = np.full((architecture.working_size,) * 2, 50, np.float32)
         padded, _ = _fit_to_network(flat, architecture)
         try:
-            chroma = self._run(padded)
+            (chroma,) = self._run(padded, self._condition(None, None, BEST))[0]
         except Exception as error:  # ONNX Runtime's errors share no base but this one.
             raise ValueError(f"it cannot predict: {error}") from error
         height, width = (side // architecture.output_stride for side in padded.shape)
@@ -192,6 +307,8 @@ def _open_session(artifact: bytes, intra_op_threads: int) -> onnxruntime.Inferen
     # Pictures come in every shape: plans and arenas for each would only pile up.
     options.enable_mem_pattern = False
     options.enable_cpu_mem_arena = False
+    # Errors only: inputs with defaults, which are meant, are warned of at each start.
+    options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base but this one.
@@ -209,12 +326,13 @@ def _check_digest(artifact: bytes, card: ModelCard) -> None:
 
 def _check_tensor_names(session: onnxruntime.InferenceSession, card: ModelCard) -> None:
     for role, described, present in (
-        ("inputs", card.inputs, session.get_inputs()),
+        # Inputs that have a default are listed apart.
+        ("inputs", card.inputs, session.get_inputs() + session.get_overridable_initializers()),
         ("outputs", card.outputs, session.get_outputs()),
     ):
         described_names = [tensor.name for tensor in described]
         present_names = [tensor.name for tensor in present]
-        if described_names != present_names:
+        if sorted(described_names) != sorted(present_names):
             raise ValueError(
                 f"the {role} must be those of the card, {described_names}. "
                 f"Received: {present_names}"

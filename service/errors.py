@@ -12,6 +12,7 @@ The tree, with the HTTP status of each::
     |   +-- PictureTooLargeError    413
     +-- UnsupportedFormatError      415
     +-- InvalidRequestError         422
+    +-- InputNotTakenError          422
     +-- SideTooLongError            422
     +-- UnreadablePictureError      422
         +-- EmptyUploadError        422
@@ -26,7 +27,8 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar
@@ -263,6 +265,31 @@ class InvalidRequestError(ColorizeError):
         return super().problem().model_copy(update={"errors": self.violations})
 
 
+class InputNotTakenError(ColorizeError):
+    """The model cannot be steered in this way.
+
+    Parameters
+    ----------
+    model : str
+    input_name : str
+        What the request needs.
+    taken : sequence of str
+        What the model takes.
+    """
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    type = "/problems/input-not-taken"
+    title = "Input not taken"
+
+    def __init__(self, model: str, input_name: str, taken: Sequence[str]) -> None:
+        super().__init__(
+            f"`{input_name}` needs a model that takes it. "
+            f"Received: {model}, which takes {', '.join(taken)}",
+            received=input_name,
+            accepted=list(taken),
+        )
+
+
 class SideTooLongError(ColorizeError):
     """The picture has more pixels a side than the wanted format can hold.
 
@@ -302,7 +329,23 @@ class EmptyUploadError(UnreadablePictureError):
     title = "Empty upload"
 
     def __init__(self) -> None:
-        super().__init__("`file` must hold a picture. Received: 0 bytes", received=0)
+        super().__init__("A picture must have bytes. Received: 0 bytes", received=0)
+
+
+@contextmanager
+def errors_of(part: str) -> Iterator[None]:
+    """Let errors name the form part that they are about.
+
+    Parameters
+    ----------
+    part : str
+        Its name; that of the picture itself goes without saying.
+    """
+    try:
+        yield
+    except ColorizeError as error:
+        error.detail = f"`{part}`: {error.detail}"
+        raise
 
 
 def answer_unexpected_error() -> ProblemResponse:
@@ -336,6 +379,32 @@ def problem_responses(*errors: type[ColorizeError]) -> dict[int | str, dict[str,
     return responses
 
 
+def describe_violation(details: Mapping[str, Any]) -> Violation:
+    """Translate one of pydantic's error dictionaries.
+
+    Parameters
+    ----------
+    details : mapping
+        One of those that `ValidationError.errors` gives; where the value came
+        from stands first in its location.
+
+    Returns
+    -------
+    Violation
+    """
+    location, *path = details["loc"]
+    missing = details["type"] == "missing"
+    # What FastAPI says of text in place of a file names a class of Python.
+    wants_file = location == "body" and details["type"] == "value_error"
+    rule = "a file part, with a file name" if wants_file else str(details["msg"])
+    return Violation(
+        location="form" if location == "body" else str(location),
+        name=".".join(str(part) for part in path) or str(location),
+        received=None if missing else _shorten(str(details["input"])),
+        accepted="a value is required" if missing else rule,
+    )
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error answer of `app` a problem document."""
 
@@ -345,7 +414,9 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def answer_validation_error(_: Request, error: RequestValidationError) -> ProblemResponse:
-        return InvalidRequestError([_violation(details) for details in error.errors()]).answer()
+        return InvalidRequestError(
+            [describe_violation(details) for details in error.errors()]
+        ).answer()
 
     @app.exception_handler(HTTPException)
     async def answer_http_exception(request: Request, error: HTTPException) -> ProblemResponse:
@@ -364,21 +435,6 @@ def install_error_handlers(app: FastAPI) -> None:
             f"Received: {request.method} {_shorten(request.url.path)}",
         )
         return ProblemResponse(problem, error.headers)
-
-
-def _violation(details: Mapping[str, Any]) -> Violation:
-    """Translate one of pydantic's error dictionaries."""
-    location, *path = details["loc"]
-    missing = details["type"] == "missing"
-    # What FastAPI says of text in place of a file names a class of Python.
-    wants_file = location == "body" and details["type"] == "value_error"
-    rule = "a file part, with a file name" if wants_file else str(details["msg"])
-    return Violation(
-        location="form" if location == "body" else str(location),
-        name=".".join(str(part) for part in path) or str(location),
-        received=None if missing else _shorten(str(details["input"])),
-        accepted="a value is required" if missing else rule,
-    )
 
 
 def _shorten(text: str) -> str:

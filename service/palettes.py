@@ -29,7 +29,7 @@ SIMILAR_DISTANCE = 10.0
 """CIE76 under which two colours of a picture count as one: shades of the same
 paint, which the clusters of a large even area are."""
 
-ACCEPTED_COLORS = "each as hex, such as ff8800, #ff8800 or f80, or as a CSS name, such as orange"
+COLOR_FORMS = "hex, such as ff8800, #ff8800 or f80, or a name of CSS, such as orange"
 
 HEX_COLOR = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6})", re.ASCII)
 
@@ -156,7 +156,25 @@ def picture_palette(
     if alpha is not None:
         visible = _shrink(alpha) >= 128
         pixels = pixels[visible] if visible.any() else pixels
-    palette = merge_similar(extract_palette(rgb_to_lab(pixels), count))
+    return main_colors(rgb_to_lab(pixels), count)
+
+
+def main_colors(lab: NDArray[np.floating[Any]], count: int = EXTRACTED_COLORS) -> Float32:
+    """Find the colours that people would tell apart; as `picture_palette`, of L*a*b*.
+
+    Parameters
+    ----------
+    lab : ndarray of float, shape (..., 3)
+        At least one pixel; better some ten thousands than millions.
+    count : int
+        The most colours to find.
+
+    Returns
+    -------
+    palette : ndarray of float32, shape (K, 4)
+        1 to `count` colours and their shares, the largest first.
+    """
+    palette = merge_similar(extract_palette(lab, count))
     return palette[np.argsort(-palette[:, 3], kind="stable")]
 
 

@@ -1,27 +1,43 @@
-"""One request, from bytes to bytes."""
+"""One picture, from bytes to bytes: in colour, in several colourings, or beside itself."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+from service.adjustments import Adjustments
+from service.cie import Float32
 from service.color import apply_chroma, split_lightness
-from service.colorizer import Colorizer
-from service.images import Limits, decode_image, encode_image
+from service.colorizer import Colorizer, Prediction
+from service.deep import to_8_bit
+from service.formats import OutputFormat
+from service.images import DecodedImage, Limits, decode_image, encode_image
 from service.negotiation import ANY_FORMAT, FormatWeights, choose_format
-
-Result = TypeVar("Result")
+from service.palettes import EXTRACTED_COLORS, palette_to_hex, picture_palette
+from service.steering import DEFAULT_LOOK, Look
+from service.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
 class ColorizedPicture:
-    """A coloured picture, encoded, and what each stage took."""
+    """A coloured picture, encoded.
+
+    Parameters
+    ----------
+    data : bytes
+    media_type : str
+    extension : str
+        With its dot.
+    palettes : list of list of str
+        The colours that were used, as ``#rrggbb``, before adjustments; of a sheet
+        those of each colouring on it.
+    timings_ms : dict of str to float
+        What each stage took.
+    """
 
     data: bytes
     media_type: str
     extension: str
+    palettes: list[list[str]]
     timings_ms: dict[str, float]
 
 
@@ -52,6 +68,7 @@ def colorize(
     colorizer: Colorizer,
     limits: Limits,
     output: OutputOptions = DEFAULT_OUTPUT,
+    look: Look = DEFAULT_LOOK,
 ) -> ColorizedPicture:
     """Colour an encoded picture at its full size.
 
@@ -64,6 +81,7 @@ def colorize(
         What `decode_image` accepts.
     output : OutputOptions, optional
         By default the format of the upload, where that can hold the answer.
+    look : Look, optional
 
     Returns
     -------
@@ -73,33 +91,152 @@ def colorize(
     Raises
     ------
     ColorizeError
-        When the upload is not a picture that we read; see `service.errors`.
+        When the upload is not a picture that we read, or the model cannot be
+        steered like this; see `service.errors`.
     """
-    watch = _Stopwatch()
-    picture = watch.time(
-        "decode", lambda: decode_image(data, limits, keep_metadata=output.keep_metadata)
+    return predict_colorings(data, colorizer, limits, output, look).finish()
+
+
+@dataclass(frozen=True)
+class Colorings:
+    """A decoded picture and what was predicted for it, to be merged and encoded.
+
+    Those two take most of the time, and each colouring has its own: several
+    threads may call `finish` at the same time.
+
+    Parameters
+    ----------
+    picture : DecodedImage
+    lightness : ndarray of float32, shape (H, W)
+    prediction : Prediction
+        Of as many colourings as there are.
+    output_format : OutputFormat
+    quality : int
+    adjustments : Adjustments
+    timings_ms : dict of str to float
+        What was done once for all of them.
+    """
+
+    picture: DecodedImage
+    lightness: Float32
+    prediction: Prediction
+    output_format: OutputFormat
+    quality: int
+    adjustments: Adjustments
+    timings_ms: dict[str, float]
+
+    def __len__(self) -> int:
+        return len(self.prediction.chroma)
+
+    @property
+    def palettes(self) -> list[list[str]]:
+        """The colours of each, as ``#rrggbb``."""
+        return [palette_to_hex(palette) for palette in self.prediction.palettes]
+
+    def finish(self, index: int = 0) -> ColorizedPicture:
+        """Merge and encode one colouring.
+
+        Parameters
+        ----------
+        index : int
+            From 0.
+
+        Returns
+        -------
+        ColorizedPicture
+        """
+        watch = Stopwatch(self.timings_ms)
+        with watch.stage("merge"):
+            rgb = apply_chroma(
+                self.lightness,
+                self.prediction.chroma[index],
+                self.adjustments,
+                bit_depth=self.picture.bit_depth if self.output_format.carries_16_bit else 8,
+            )
+        with watch.stage("encode"):
+            encoded = encode_image(rgb, self.picture, self.output_format, quality=self.quality)
+        return ColorizedPicture(
+            encoded.data,
+            encoded.media_type,
+            encoded.extension,
+            [palette_to_hex(self.prediction.palettes[index])],
+            watch.elapsed_ms,
+        )
+
+
+def predict_colorings(
+    data: bytes,
+    colorizer: Colorizer,
+    limits: Limits,
+    output: OutputOptions = DEFAULT_OUTPUT,
+    look: Look = DEFAULT_LOOK,
+    count: int = 1,
+) -> Colorings:
+    """Do once what several colourings of a picture have in common.
+
+    Parameters
+    ----------
+    data, colorizer, limits, output, look
+        As of `colorize`.
+    count : int
+        How many variations, beginning with that of `look`.
+
+    Returns
+    -------
+    Colorings
+
+    Raises
+    ------
+    ColorizeError
+        As `colorize`.
+    """
+    watch = Stopwatch()
+    with watch.stage("decode"):
+        picture = decode_image(data, limits, keep_metadata=output.keep_metadata)
+        output_format = choose_format(picture, output.format_weights)
+        lightness = split_lightness(picture.pixels)
+    with watch.stage("model"):
+        prediction = predict_look(colorizer, lightness, look, count)
+    return Colorings(
+        picture,
+        lightness,
+        prediction,
+        output_format,
+        output.quality,
+        look.adjustments,
+        watch.elapsed_ms,
     )
-    output_format = choose_format(picture, output.format_weights)
-    bit_depth = picture.bit_depth if output_format.carries_16_bit else 8
-    lightness = watch.time("decode", lambda: split_lightness(picture.pixels))
-    chroma = watch.time("model", lambda: colorizer.predict(lightness))
-    rgb = watch.time("merge", lambda: apply_chroma(lightness, chroma, bit_depth=bit_depth))
-    encoded = watch.time(
-        "encode", lambda: encode_image(rgb, picture, output_format, quality=output.quality)
-    )
-    return ColorizedPicture(encoded.data, encoded.media_type, encoded.extension, watch.elapsed_ms)
 
 
-class _Stopwatch:
-    """Adds up the wall time of named stages."""
+def predict_look(
+    colorizer: Colorizer, lightness: Float32, look: Look, count: int = 1
+) -> Prediction:
+    """Predict what a look asks for, in `count` variations."""
+    variations = range(look.variation, look.variation + count)
+    return colorizer.predict(lightness, look.palette, hints=look.hints, variations=variations)
 
-    def __init__(self) -> None:
-        self.elapsed_ms: dict[str, float] = {}
 
-    def time(self, stage: str, run: Callable[[], Result]) -> Result:
-        start = time.perf_counter()
-        try:
-            return run()
-        finally:
-            elapsed_ms = (time.perf_counter() - start) * 1000
-            self.elapsed_ms[stage] = self.elapsed_ms.get(stage, 0.0) + elapsed_ms
+def read_palette(data: bytes, limits: Limits, count: int = EXTRACTED_COLORS) -> Float32:
+    """Find the colours of an encoded picture.
+
+    Parameters
+    ----------
+    data : bytes
+        In any format that `decode_image` reads.
+    limits : Limits
+    count : int
+        The most colours to find.
+
+    Returns
+    -------
+    palette : ndarray of float32, shape (K, 4)
+        As of `picture_palette`.
+
+    Raises
+    ------
+    ColorizeError
+        When it is not a picture that we read; see `service.errors`.
+    """
+    picture = decode_image(data, limits)
+    alpha = None if picture.alpha is None else to_8_bit(picture.alpha)
+    return picture_palette(picture.rgb_8_bit(), alpha, count)

@@ -56,10 +56,27 @@ def write_model(models_dir: Path, name: str) -> ModelCard:
     opset = helper.make_opsetid("", 18)
     artifact = helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString()
     onnx.checker.check_model(artifact)
+    return write_artifact(
+        models_dir,
+        name,
+        artifact,
+        [tensor_card("lightness", [1, "H", "W", 1], "CIE L*", (0, 100))],
+        [tensor_card("chroma", [1, "h", "w", 2], "CIE a*, b*", (-128, 127))],
+    )
+
+
+def write_artifact(
+    models_dir: Path,
+    name: str,
+    artifact: bytes,
+    inputs: list[dict[str, Any]],
+    outputs: list[dict[str, Any]],
+) -> ModelCard:
+    """Write an artifact that sees pictures at 32 px, and its card."""
     card = ModelCard.model_validate(
         {
             "name": name,
-            "description": "Predicts one chroma everywhere.",
+            "description": "A tiny model.",
             "licence": "MIT",
             "architecture": {
                 "name": "constant",
@@ -77,8 +94,8 @@ def write_model(models_dir: Path, name: str) -> ModelCard:
                 "batch_size": 1,
                 "seed": 0,
             },
-            "inputs": [_tensor_card("lightness", [1, "H", "W", 1], "CIE L*", (0, 100))],
-            "outputs": [_tensor_card("chroma", [1, "h", "w", 2], "CIE a*, b*", (-128, 127))],
+            "inputs": inputs,
+            "outputs": outputs,
             "opset": 18,
             "sha256": hashlib.sha256(artifact).hexdigest(),
             "parity": 0.0,
@@ -90,10 +107,14 @@ def write_model(models_dir: Path, name: str) -> ModelCard:
     return card
 
 
-def _tensor_card(
-    name: str, shape: list[int | str], unit: str, value_range: tuple[float, float]
+def tensor_card(
+    name: str,
+    shape: list[int | str],
+    unit: str,
+    value_range: tuple[float, float],
+    dtype: str = "float32",
 ) -> dict[str, Any]:
-    return {"name": name, "shape": shape, "unit": unit, "range": value_range}
+    return {"name": name, "shape": shape, "unit": unit, "range": value_range, "dtype": dtype}
 
 
 @pytest.fixture(scope="session")

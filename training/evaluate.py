@@ -110,11 +110,12 @@ def _methods(registry: Registry) -> dict[str, Method]:
 
 
 def _choose_by_itself(colorizer: Colorizer, original: Rgb) -> NDArray[np.float32]:
-    return colorizer.predict(split_lightness(original))
+    return colorizer.predict(split_lightness(original)).first
 
 
 def _place_true_palette(colorizer: Colorizer, original: Rgb) -> NDArray[np.float32]:
-    return colorizer.predict(split_lightness(original), extract_palette(rgb_to_lab(original)))
+    palette = extract_palette(rgb_to_lab(original))
+    return colorizer.predict(split_lightness(original), palette).first
 
 
 def _look_up_lightness(original: Rgb) -> NDArray[np.float32]:

@@ -109,7 +109,7 @@ def _row(registry: Registry, original: Rgb, model_names: list[str]) -> list[Rgb]
     lightness = split_lightness(original)
     grey = apply_chroma(lightness, np.zeros((1, 1, 2), np.float32))
     colored = [
-        apply_chroma(lightness, registry.get(name).predict(lightness)) for name in model_names
+        apply_chroma(lightness, registry.get(name).predict(lightness).first) for name in model_names
     ]
     return [original, grey, *colored]
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from service.color import resize_plane
 from service.colorizer import Colorizer, Registry
-from service.errors import ModelFileError, UnknownModelError
+from service.errors import InputNotTakenError, ModelFileError, UnknownModelError
 from tests.conftest import MODEL_CHROMA, write_model
+from tests.steerable import BOOK, write_steerable_model
 
 WORKING_SIZE = 32
 STRIDE = 2
@@ -116,7 +118,7 @@ def test_predict_keeps_aspect_and_shows_no_padding(
 ) -> None:
     lightness = gradient(*size)
 
-    chroma = echo.predict(lightness)
+    chroma = echo.predict(lightness).first
 
     seen = resize_plane(lightness, *seen_size)[::STRIDE, ::STRIDE]
     assert chroma.dtype == np.float32
@@ -128,14 +130,14 @@ def test_predict_pads_with_more_of_the_same(folder: Path) -> None:
     colorizer = Registry.load(folder, intra_op_threads=1).get("v1")
 
     # The network sees 22 rows, padded to 24: the last ones look into the padding.
-    chroma = colorizer.predict(np.full((275, 400), 60, np.float32))
+    chroma = colorizer.predict(np.full((275, 400), 60, np.float32)).first
 
     np.testing.assert_allclose(chroma, 60, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_predict_covers_whole_picture(constant: Colorizer, size: tuple[int, int]) -> None:
-    chroma = constant.predict(gradient(*size))
+    chroma = constant.predict(gradient(*size)).first
 
     assert chroma.size > 0
     np.testing.assert_allclose(chroma, np.broadcast_to(MODEL_CHROMA, chroma.shape), atol=1e-4)
@@ -143,9 +145,9 @@ def test_predict_covers_whole_picture(constant: Colorizer, size: tuple[int, int]
 
 def test_predict_is_deterministic(echo: Colorizer) -> None:
     lightness = gradient(333, 222)
-    first = echo.predict(lightness)
+    first = echo.predict(lightness).first
 
-    assert all(np.array_equal(echo.predict(lightness), first) for _ in range(5))
+    assert all(np.array_equal(echo.predict(lightness).first, first) for _ in range(5))
     np.testing.assert_array_equal(lightness, gradient(333, 222))
 
 
@@ -157,7 +159,146 @@ def test_predict_in_threads_equals_serial(echo: Colorizer) -> None:
         parallel = list(threads.map(echo.predict, pictures))
 
     for expected, received in zip(serial, parallel, strict=True):
-        np.testing.assert_array_equal(received, expected)
+        np.testing.assert_array_equal(received.first, expected.first)
+
+
+# Steering
+
+BLUE_AND_RED = np.array([[20, 10, -60, 1], [60, 50, 30, 3]], np.float32)
+HALF_GREY = np.full((24, 48), 50, np.float32)
+
+
+def test_predict_without_steering_is_best_variation(steerable: Colorizer) -> None:
+    prediction = steerable.predict(HALF_GREY)
+
+    assert prediction.chroma.shape == (1, 8, 16, 2)
+    np.testing.assert_allclose(prediction.first, np.broadcast_to((20, -15), (8, 16, 2)))
+    np.testing.assert_array_equal(prediction.palettes, [BOOK[0]])
+
+
+def test_predict_with_palette_places_it(steerable: Colorizer) -> None:
+    prediction = steerable.predict(HALF_GREY, BLUE_AND_RED)
+
+    assert prediction.chroma.shape == (1, 8, 16, 2)
+    # The mean by weight.
+    np.testing.assert_allclose(prediction.first[0, 0], (40, 7.5))
+    np.testing.assert_array_equal(prediction.palettes, [BLUE_AND_RED])
+
+
+def test_predict_with_several_palettes_is_each_of_them(steerable: Colorizer) -> None:
+    palettes = np.stack([BLUE_AND_RED, BLUE_AND_RED[::-1] * (1, 0, 0, 1)]).astype(np.float32)
+
+    prediction = steerable.predict(HALF_GREY, palettes)
+
+    np.testing.assert_allclose(prediction.chroma[:, 0, 0], [(40, 7.5), (0, 0)])
+    np.testing.assert_array_equal(prediction.palettes, palettes)
+
+
+def test_predict_with_palette_leaves_out_colours_of_no_weight(steerable: Colorizer) -> None:
+    palette = BLUE_AND_RED * np.array([[1, 1, 1, 0], [1, 1, 1, 1]], np.float32)
+
+    prediction = steerable.predict(HALF_GREY, palette)
+
+    np.testing.assert_array_equal(prediction.palettes, [BLUE_AND_RED[1:]])
+
+
+def test_predict_variations_leave_out_unused_colours(steerable: Colorizer) -> None:
+    prediction = steerable.predict(HALF_GREY, variations=range(5))
+
+    assert prediction.chroma.shape == (5, 8, 16, 2)
+    means = [(20, -15), (-30, 10), (5, 50), (20, -15), (-30, 10)]
+    np.testing.assert_allclose(prediction.chroma[:, 0, 0], means)
+    assert [len(palette) for palette in prediction.palettes] == [2, 1, 1, 2, 1]
+    alone = steerable.predict(HALF_GREY, variations=[2])
+    np.testing.assert_array_equal(alone.first, prediction.chroma[2])
+
+
+@pytest.mark.parametrize("size", [(24, 48), (48, 24), (50, 400), (400, 50), (33, 31), (2, 3)])
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5), (0.9, 0.2)])
+def test_predict_with_hint_colours_its_point_of_the_picture(
+    steerable: Colorizer, size: tuple[int, int], x: float, y: float
+) -> None:
+    hint = np.array([[x, y, -7, 77, 1]], np.float32)
+
+    chroma = steerable.predict(gradient(*size), hints=hint).first
+
+    height, width, _ = chroma.shape
+    row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+    np.testing.assert_allclose(chroma[row, column], (-7, 77))
+    if min(height, width) > 4:
+        np.testing.assert_allclose(
+            chroma[height - 1 - row, width - 1 - column] == (-7, 77), x == 0.5
+        )
+    np.testing.assert_array_equal(hint, np.array([[x, y, -7, 77, 1]], np.float32))
+
+
+def test_predict_with_hints_serves_all_variations(steerable: Colorizer) -> None:
+    hints = np.array([[0.2, 0.5, 1, 2, 1], [0.8, 0.5, 3, 4, 1]], np.float32)
+
+    chroma = steerable.predict(HALF_GREY, hints=hints, variations=(0, 1)).chroma
+
+    np.testing.assert_allclose(chroma[:, 4, 3], [(1, 2)] * 2)
+    np.testing.assert_allclose(chroma[:, 4, 12], [(3, 4)] * 2)
+    np.testing.assert_allclose(chroma[:, 0, 8], [(20, -15), (-30, 10)])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "has_defaults"),
+    [
+        (("lightness", "palette", "hints", "variation"), False),
+        (("variation", "lightness", "hints", "palette"), True),
+        (("lightness", "palette"), True),
+        (("lightness", "hints"), True),
+        (("lightness", "variation"), False),
+        (("lightness",), True),
+    ],
+)
+def test_predict_feeds_what_the_model_takes(
+    tmp_path: Path, inputs: tuple[str, ...], has_defaults: bool
+) -> None:
+    write_steerable_model(tmp_path, "part", inputs, has_defaults=has_defaults)
+    colorizer = Registry.load(tmp_path, intra_op_threads=1).get("part")
+    steering: dict[str, dict[str, Any]] = {
+        "palette": {"palette": BLUE_AND_RED},
+        "hints": {"hints": np.array([[0.5, 0.5, 1, 2, 1]], np.float32)},
+        "variation": {"variations": (1,)},
+    }
+
+    np.testing.assert_allclose(colorizer.predict(HALF_GREY).first[0, 0], (20, -15))
+    for name, arguments in steering.items():
+        assert colorizer.takes(name) == (name in inputs)
+        if name in inputs:
+            steered = colorizer.predict(HALF_GREY, **arguments).first
+            assert not np.allclose(steered[4, 8], (20, -15))
+        else:
+            with pytest.raises(InputNotTakenError) as caught:
+                colorizer.predict(HALF_GREY, **arguments)
+            assert caught.value.detail == (
+                f"`{name}` needs a model that takes it. "
+                f"Received: part, which takes {', '.join(inputs)}"
+            )
+
+
+def test_predict_by_model_that_tells_no_colours_names_what_is_seen(tmp_path: Path) -> None:
+    write_steerable_model(tmp_path, "mute", outputs=("chroma",))
+    colorizer = Registry.load(tmp_path, intra_op_threads=1).get("mute")
+
+    (seen,) = colorizer.predict(HALF_GREY).palettes
+    (given,) = colorizer.predict(HALF_GREY, BLUE_AND_RED).palettes
+
+    np.testing.assert_allclose(seen, [[50, 20, -15, 1]], rtol=1e-5)
+    np.testing.assert_array_equal(given, BLUE_AND_RED)
+
+
+def test_predict_feed_without_defaults_equals_defaults(steerable_dir: Path) -> None:
+    """What is fed for nothing is what the graph takes for nothing."""
+    session = onnxruntime.InferenceSession(steerable_dir / "v12.onnx")
+    lightness = np.full((1, 16, 32, 1), 50, np.float32)
+
+    (alone,) = session.run(["chroma"], {"lightness": lightness})
+
+    colorizer = Registry.load(steerable_dir, intra_op_threads=1).get("v12")
+    np.testing.assert_array_equal(colorizer.predict(lightness[0, :, :, 0]).chroma, alone)
 
 
 # Registry

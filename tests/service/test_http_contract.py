@@ -367,7 +367,7 @@ def test_post_empty_file_answers_problem(client: TestClient) -> None:
         "type": "/problems/empty-upload",
         "title": "Empty upload",
         "status": 422,
-        "detail": "`file` must hold a picture. Received: 0 bytes",
+        "detail": "A picture must have bytes. Received: 0 bytes",
         "received": 0,
     }
 

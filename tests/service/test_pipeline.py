@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from skimage import color as oracle
 
-from service.colorizer import Colorizer, Registry
+from service.colorizer import Colorizer, Prediction, Registry
 from service.errors import (
     EmptyUploadError,
     PictureTooLargeError,
@@ -37,8 +37,8 @@ class PaintingColorizer(Colorizer):
     def __init__(self, chroma: tuple[float, float], size: tuple[int, int] = (16, 24)) -> None:
         self.chroma = np.full((*size, 2), chroma, np.float32)
 
-    def predict(self, *_: object, **__: object) -> NDArray[np.float32]:
-        return self.chroma
+    def predict(self, *_: object, **__: object) -> Prediction:
+        return Prediction(self.chroma[None], (np.array([[50, *self.chroma[0, 0], 1]], np.float32),))
 
 
 @pytest.fixture(scope="module")

@@ -51,10 +51,10 @@ def test_export_artifact_is_small(exported: Path) -> None:
 def test_export_artifact_is_served(exported: Path) -> None:
     colorizer = Registry.load(exported, intra_op_threads=1).get("v1")
     lightness = np.tile(np.linspace(0, 100, 300, dtype=np.float32), (200, 1))
-    chosen = colorizer.predict(lightness)
+    chosen = colorizer.predict(lightness).first
     assert chosen.shape == (85, 128, 2)
     blue = np.array([[20, 20, -60, 1], [80, 5, -30, 1]], np.float32)
-    given = colorizer.predict(lightness, blue)
+    given = colorizer.predict(lightness, blue).first
     assert (given[..., 1] < 0).all()
     assert not np.allclose(given, chosen)
 

@@ -1,0 +1,118 @@
+"""What a client says about the colours of a picture: palette, hints, variation, adjustments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from service.adjustments import NO_ADJUSTMENTS, Adjustments
+from service.cie import Float32
+from service.errors import InvalidRequestError, describe_violation
+from service.palettes import COLOR_FORMS, colors_to_palette, parse_color
+
+MAX_HINTS = 100
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a picture is to be coloured; by default as the model finds best.
+
+    Parameters
+    ----------
+    palette : ndarray of float32, shape (K, 4), optional
+        L*, a*, b* and weight of the colours to use.
+    hints : ndarray of float32, shape (M, 5), optional
+        As from `parse_hints`.
+    variation : int
+        Which of its choices the model is to make: 0 is its best, n its n-th
+        alternative. Of no effect where there is a palette.
+    adjustments : Adjustments
+    """
+
+    palette: Float32 | None = None
+    hints: Float32 | None = None
+    variation: int = 0
+    adjustments: Adjustments = NO_ADJUSTMENTS
+
+    @property
+    def needs(self) -> list[str]:
+        """The inputs, beside lightness, that a model needs for it."""
+        wanted = {
+            "palette": self.palette is not None,
+            "hints": self.hints is not None,
+            "variation": self.variation > 0,
+        }
+        return [name for name, is_wanted in wanted.items() if is_wanted]
+
+
+DEFAULT_LOOK = Look()
+
+
+def check_color(text: str) -> str:
+    """Tell pydantic whether a text is a colour.
+
+    Raises
+    ------
+    PydanticCustomError
+        When it is none; it says how colours are written.
+    """
+    try:
+        parse_color(text)
+    except ValueError as error:
+        raise PydanticCustomError("color", "a colour: {forms}", {"forms": COLOR_FORMS}) from error
+    return text
+
+
+class Hint(BaseModel):
+    """A colour at a point."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    x: float = Field(ge=0, le=1, description="Share of the width, from the left.")
+    y: float = Field(ge=0, le=1, description="Share of the height, from the top.")
+    color: Annotated[str, AfterValidator(check_color)]
+
+
+HINTS = TypeAdapter(Annotated[list[Hint], Field(max_length=MAX_HINTS)])
+
+
+def parse_hints(text: str) -> Float32 | None:
+    """Read hints.
+
+    Parameters
+    ----------
+    text : str
+        JSON: a list of `Hint`, such as ``[{"x": 0.25, "y": 0.5, "color": "#ff8800"}]``.
+
+    Returns
+    -------
+    hints : ndarray of float32, shape (M, 5), or None
+        x, y, a*, b* and weight, which is 1, of each; None when there are none.
+
+    Raises
+    ------
+    InvalidRequestError
+        When it is not such a list; it says which hint is wrong, and what of it.
+    """
+    try:
+        return make_hints(HINTS.validate_json(text))
+    except ValidationError as error:
+        violations = [
+            describe_violation({**details, "loc": ("form", "hints", *details["loc"])})
+            for details in error.errors()
+        ]
+        raise InvalidRequestError(violations) from error
+
+
+def make_hints(hints: Sequence[Hint]) -> Float32 | None:
+    """Make the array of `Look` of hints; None when there are none."""
+    if not hints:
+        return None
+    colors = colors_to_palette([parse_color(hint.color) for hint in hints])
+    points = [(hint.x, hint.y) for hint in hints]
+    return np.column_stack([points, colors[:, 1:]]).astype(np.float32)
