@@ -14,7 +14,7 @@ from service.admission import Slots
 from service.color import warm_up
 from service.colorizer import Registry
 from service.middleware import BodyLimitMiddleware, RequestIdMiddleware
-from service.routes import colorize, health, models, page
+from service.routes import batch, colorize, compare, health, models, page, palette, variations
 from service.settings import Settings
 
 
@@ -52,7 +52,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         redoc_url=None,
         responses={"default": errors.OTHER_PROBLEM},
     )
-    app.include_router(colorize.build_router(settings))
+    for routes in (colorize, variations, compare, batch, palette):
+        app.include_router(routes.build_router(settings))
     app.include_router(models.router)
     app.include_router(health.router)
     app.include_router(page.router)

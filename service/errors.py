@@ -348,10 +348,16 @@ def errors_of(part: str) -> Iterator[None]:
         raise
 
 
+def unexpected_error() -> ColorizeError:
+    """Make the error that a fault of our own is told as: how it came about, the log says."""
+    return ColorizeError(
+        "The service failed. Its log has the cause, under this answer's X-Request-ID."
+    )
+
+
 def answer_unexpected_error() -> ProblemResponse:
     """Answer a fault of our own, without showing how it came about."""
-    detail = "The service failed. Its log has the cause, under this answer's X-Request-ID."
-    return ColorizeError(detail).answer()
+    return unexpected_error().answer()
 
 
 def problem_schemas() -> dict[str, Any]:

@@ -117,6 +117,12 @@ class Settings(BaseSettings):
         description="Pixels that a picture may have, read from its header before decoding; "
         "more is answered with 413.",
     )
+    max_batch_files: int = Field(
+        default=100,
+        gt=0,
+        description="Pictures that one request to `/colorize/batch` may have; "
+        "more is answered with 422.",
+    )
     working_slots: int = Field(
         default_factory=available_cores,
         gt=0,

@@ -1,15 +1,15 @@
 """The routes: each parses a request, calls one function, and answers."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, Request
 
+from service.admission import Slots
 from service.colorizer import Registry
 from service.errors import NotReadyError
-
-STEM_LIMIT = 100
-"""Characters of an upload's name that the answer's name keeps."""
+from service.names import safe_stem
 
 
 def get_registry(request: Request) -> Registry:
@@ -23,7 +23,16 @@ def get_registry(request: Request) -> Registry:
 LoadedRegistry = Annotated[Registry, Depends(get_registry)]
 
 
-def content_disposition(upload_name: str | None, ending: str) -> str:
+def get_slots(request: Request, _: LoadedRegistry) -> Slots:
+    """Return the threads that the application works with, which come with its models."""
+    slots: Slots = request.app.state.slots
+    return slots
+
+
+WorkingSlots = Annotated[Slots, Depends(get_slots)]
+
+
+def content_disposition(upload_name: str | None, ending: str, kind: str = "inline") -> str:
     """Name an answer after its upload.
 
     Parameters
@@ -32,23 +41,22 @@ def content_disposition(upload_name: str | None, ending: str) -> str:
         As the client sent it: anything, paths and line breaks included.
     ending : str
         Comes in place of the extension, such as ``-v12.png``.
+    kind : str
+        ``inline`` for what browsers show, ``attachment`` for what they save.
 
     Returns
     -------
     header : str
         Plain ASCII, and all of Unicode beside it where there is more (RFC 6266).
     """
-    name = _stem(upload_name or "") + ending
+    name = safe_stem(upload_name) + ending
     plain = "".join(c if c.isascii() and c not in '"\\%' else "_" for c in name)
-    disposition = f'inline; filename="{plain}"'
+    disposition = f'{kind}; filename="{plain}"'
     if plain != name:
         disposition += f"; filename*=UTF-8''{quote(name, safe='')}"
     return disposition
 
 
-def _stem(upload_name: str) -> str:
-    """Reduce a name to what is safe in that of a file."""
-    base = upload_name.replace("\\", "/").rpartition("/")[2]
-    stem = base.rpartition(".")[0] or base
-    printable = "".join(character for character in stem if character.isprintable())
-    return printable.strip(" .")[:STEM_LIMIT] or "picture"
+def palette_header(palettes: Sequence[Sequence[str]]) -> str:
+    """Write palettes of ``#rrggbb`` as ``X-Colorize-Palette``: as `palette` is written."""
+    return "; ".join(",".join(color.lstrip("#") for color in palette) for palette in palettes)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
@@ -44,3 +47,29 @@ def steerable_app(steerable_settings: Settings) -> FastAPI:
 def steerable_client(steerable_app: FastAPI) -> Iterator[TestClient]:
     with TestClient(steerable_app) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def server_url(settings: Settings, steerable_dir: Path) -> Iterator[str]:
+    """The address of a real server, which takes pictures of any usual size."""
+    limits = {"max_upload_bytes": 10_000_000, "max_picture_pixels": 10_000_000}
+    app = create_app(settings.model_copy(update={"models_dir": steerable_dir, **limits}))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the samples, in which files may be written."""
+    (tmp_path / "samples").symlink_to(Path(__file__).parents[2] / "samples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,250 @@
+"""What a request says: how to colour, and how to write the answer."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import File, Form, Query, Request, UploadFile
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from service.adjustments import Adjustments
+from service.admission import Slots
+from service.errors import InvalidRequestError, Violation, errors_of
+from service.formats import OUTPUT_FORMATS, WRITTEN_FORMATS
+from service.images import Limits
+from service.negotiation import ANY_FORMAT, FormatWeights, weigh_formats
+from service.palettes import COLOR_FORMS, MAX_COLORS, parse_palette
+from service.pipeline import OutputOptions, read_palette
+from service.steering import MAX_HINTS, Look, parse_hints
+
+MOST_VARIATIONS = 16
+"""Colourings that one request may ask for."""
+LAST_VARIATION = 999
+
+FormatName = Literal["auto", "png", "jpeg", "webp", "avif", "tiff", "bmp"]
+FORMATS_BY_NAME = {output_format.parameter: output_format for output_format in WRITTEN_FORMATS}
+
+READ_FORMATS = ", ".join(OUTPUT_FORMATS)
+
+ModelName = Annotated[
+    str, Query(description="One of the names that `GET /models` lists.", examples=["v12"])
+]
+PictureFile = Annotated[UploadFile, File(description=f"The picture: {READ_FORMATS}.")]
+ChosenFormat = Annotated[
+    FormatName,
+    Query(
+        alias="format",
+        description="Format of the answer. `auto` is that of the upload: GIF becomes PNG, HEIC "
+        "becomes JPEG; a sheet is a PNG. When `format` is not given, `Accept` is honoured, which "
+        "leaves the choice to us where clients take anything.",
+    ),
+]
+Quality = Annotated[
+    int, Query(ge=1, le=100, description="Of JPEG, WebP and AVIF; 100 is the best.")
+]
+MetadataChoice = Annotated[
+    Literal["drop", "keep"],
+    Query(
+        description="Whether the answer has the EXIF (place included), XMP, IPTC and comments of "
+        "the upload. Orientation is applied, colour is sRGB, and print resolution is kept, always."
+    ),
+]
+
+
+def check_palette(text: str) -> str:
+    """Tell pydantic whether a text is a palette.
+
+    Raises
+    ------
+    PydanticCustomError
+        When it is none; it says how palettes are written.
+    """
+    try:
+        parse_palette(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "palette",
+            "1 to {most} colours, comma separated, each {forms}",
+            {"most": MAX_COLORS, "forms": COLOR_FORMS},
+        ) from error
+    return text
+
+
+@dataclass(frozen=True)
+class RequestedOutput:
+    """How a request wants its answer.
+
+    Parameters
+    ----------
+    format_weights : mapping of OutputFormat to float
+        What the parameter says; all alike where it says nothing.
+    accept : str or None
+        The header, where the parameter leaves the choice to it.
+    quality : int
+    """
+
+    format_weights: FormatWeights
+    accept: str | None
+    quality: int
+
+    def of_picture(self, *, keep_metadata: bool = False) -> OutputOptions:
+        """Options of an answer that is a picture.
+
+        Raises
+        ------
+        NotAcceptableError
+            When `Accept` excludes all formats.
+        """
+        weights = self.format_weights if self.accept is None else weigh_formats(self.accept)
+        return OutputOptions(weights, self.quality, keep_metadata)
+
+    def of_archive(self, *, keep_metadata: bool = False) -> OutputOptions:
+        """Options of pictures in an archive, of which `Accept` says nothing."""
+        return OutputOptions(self.format_weights, self.quality, keep_metadata)
+
+
+async def read_output(
+    request: Request, format_name: ChosenFormat = "auto", quality: Quality = 90
+) -> RequestedOutput:
+    """Find out which formats a request wants: the parameter first, then `Accept`."""
+    if format_name != "auto":
+        return RequestedOutput({FORMATS_BY_NAME[format_name]: 1.0}, None, quality)
+    if "format" in request.query_params:
+        return RequestedOutput(ANY_FORMAT, None, quality)
+    return RequestedOutput(ANY_FORMAT, ",".join(request.headers.getlist("Accept")), quality)
+
+
+@dataclass(frozen=True)
+class RequestedLook:
+    """How a request wants to be coloured; of a reference the palette is not read yet."""
+
+    look: Look
+    reference: UploadFile | None
+
+    async def read(self, slots: Slots, limits: Limits) -> Look:
+        """Read the palette of the reference, if there is one.
+
+        Raises
+        ------
+        ColorizeError
+            When the reference is not a picture that we read.
+        """
+        if self.reference is None:
+            return self.look
+        with errors_of("reference"):
+            palette = await slots.run(read_palette, await self.reference.read(), limits)
+        return Look(palette, self.look.hints, 0, self.look.adjustments)
+
+
+async def read_look(
+    palette: Annotated[
+        str | None,
+        AfterValidator(lambda text: text if text is None else check_palette(text)),
+        Query(
+            description=f"1 to {MAX_COLORS} colours to use, comma separated: hex with or without "
+            "`#` (in an address `%23`), or names of CSS. Chosen by the model when not given.",
+            examples=["ff00ff,00ffff", "navy,tomato,f5f5dc"],
+        ),
+    ] = None,
+    variation: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=LAST_VARIATION,
+            description="0 is the model's best choice of colours, n its n-th alternative. "
+            "The same number always gives the same picture.",
+            examples=[3],
+        ),
+    ] = 0,
+    saturation: Annotated[
+        float,
+        Query(ge=0, le=2, description="0 is grey, 1 as predicted, 2 twice the chroma."),
+    ] = 1,
+    brightness: Annotated[
+        float,
+        Query(ge=0, le=2, description="Below 1 darker, above 1 brighter; black and white stay."),
+    ] = 1,
+    contrast: Annotated[
+        float, Query(ge=0, le=2, description="0 is one lightness everywhere, 1 as sent.")
+    ] = 1,
+    tone: Annotated[
+        float, Query(ge=-1, le=1, description="-1 is cool, 0 as predicted, 1 warm.")
+    ] = 0,
+    reference: Annotated[
+        UploadFile | None,
+        File(description=f"A picture whose colours are used: {READ_FORMATS}."),
+    ] = None,
+    hints: Annotated[
+        str | None,
+        Form(
+            description=f"JSON: up to {MAX_HINTS} colours at points. x and y are shares of width "
+            "and height of the upright picture, from its upper left corner; the colour holds "
+            "there and spreads over what it belongs to.",
+            examples=['[{"x": 0.25, "y": 0.5, "color": "#ff8800"}]'],
+        ),
+    ] = None,
+) -> RequestedLook:
+    """Read all that a request says about colours.
+
+    Raises
+    ------
+    InvalidRequestError
+        When a hint is wrong, or parameters contradict each other.
+    """
+    # What a form of a browser sends for a picture that was not chosen.
+    if reference is not None and not (reference.filename or reference.size):
+        reference = None
+    _check_combination(palette, reference, variation)
+    look = Look(
+        parse_palette(palette) if palette is not None else None,
+        parse_hints(hints) if hints is not None else None,
+        variation,
+        Adjustments(saturation, brightness, contrast, tone),
+    )
+    return RequestedLook(look, reference)
+
+
+def _check_combination(palette: str | None, reference: UploadFile | None, variation: int) -> None:
+    """Refuse to guess which of two wishes is meant."""
+    if palette is not None and reference is not None:
+        raise InvalidRequestError(
+            [
+                Violation(
+                    location="form",
+                    name="reference",
+                    received="a picture, beside `palette`",
+                    accepted="either `reference` or `palette`: both say which colours to use",
+                )
+            ]
+        )
+    given = "palette" if palette is not None else "reference" if reference is not None else None
+    if given and variation > 0:
+        raise InvalidRequestError(
+            [
+                Violation(
+                    location="query",
+                    name="variation",
+                    received=f"{variation}, beside `{given}`",
+                    accepted=f"0 beside `{given}`: it numbers the palettes that the model chooses",
+                )
+            ]
+        )
+
+
+def refuse_palette(requested_look: RequestedLook) -> None:
+    """Make sure that a request for variations leaves the colours to the model.
+
+    Raises
+    ------
+    InvalidRequestError
+        When it names them.
+    """
+    has_reference = requested_look.reference is not None
+    if has_reference or requested_look.look.palette is not None:
+        violation = Violation(
+            location="form" if has_reference else "query",
+            name="reference" if has_reference else "palette",
+            received="a palette, beside `n`",
+            accepted="none here: variations are the palettes that the model chooses",
+        )
+        raise InvalidRequestError([violation])
