@@ -1,97 +1,141 @@
 """Stage times of one picture, beside what Pillow takes to read and write it.
 
-Times differ between machines and hours, ratios much less: the table divides
-within one run, and each figure is the best of several.
+Times differ between machines and hours, ratios much less: all rows take turns
+for some rounds, a time is the best of them, and a ratio the median of those
+formed inside each round.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import importlib.util
 import io
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from statistics import median
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from bench.peers.plain_numpy import colorize_plainly
 from service.cie import Float32, UInt8
-from service.color import apply_chroma, resize_plane, split_lightness
+from service.color import apply_chroma, resize_plane, split_lightness, warm_up
+from service.colorizer import Colorizer, Registry
 from service.formats import JPEG
 from service.images import Limits, decode_image, encode_image
+from service.pipeline import colorize
+from service.settings import Settings
 
 LIMITS = Limits(max_pixels=1_000_000_000)
-NETWORK_SIZE = (192, 256)
 CHROMA_SIZE = (96, 128)
-MODEL_ALLOWANCE_MS = 30.0
-"""What stands in for the network: it depends on the model, not on the picture."""
+WHOLE = "from bytes to bytes"
+PLAIN = "straightforward NumPy"
+NAIVE = "Keras and scikit-image"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.stages", description=__doc__)
     parser.add_argument("--width", type=int, default=4000, help="of a picture of 4 x 3")
-    parser.add_argument("--threads", type=int, default=1, help="for lightness and merge")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--no-others", action="store_true", help="leave out the slow ways")
     arguments = parser.parse_args()
     height, width = arguments.width * 3 // 4, arguments.width
-    columns = {
-        name: time_stages(draw(height, width), arguments.threads, arguments.repeats)
-        for name, draw in (("smooth", draw_smooth), ("grainy shapes", draw_shapes))
-    }
+    settings = Settings()
+    colorizer = Registry.load(settings.models_dir, settings.intra_op_threads).get(
+        settings.default_model
+    )
+    warm_up()
+    others = {} if arguments.no_others else slow_ways(colorizer)
+    columns = {}
+    for name, draw in (("smooth", draw_smooth), ("grainy shapes", draw_shapes)):
+        upload = encode_jpeg(draw(height, width))
+        columns[name] = time_stages(upload, colorizer, arguments.rounds, others)
     write_table(columns)
-    extra_mb = measure_extra_memory(draw_smooth(height, width), arguments.threads) / 1e6
+    extra_mb = measure_extra_memory(draw_smooth(height, width)) / 1e6
     sys.stdout.write(f"\nMemory of merge beyond its input and output: {extra_mb:.0f} MB\n")
 
 
-def time_stages(pixels: UInt8, threads: int, repeats: int) -> dict[str, float]:
+def slow_ways(colorizer: Colorizer) -> dict[str, Callable[[bytes], object]]:
+    """Collect other ways from bytes to bytes that can run here."""
+    ways: dict[str, Callable[[bytes], object]] = {
+        PLAIN: lambda upload: colorize_plainly(upload, colorizer)
+    }
+    if importlib.util.find_spec("keras") and importlib.util.find_spec("skimage"):
+        from bench.peers import naive
+
+        network = naive.build_network()
+        ways[NAIVE] = lambda upload: naive.colorize(upload, network)
+    else:
+        sys.stderr.write(f"!!! {NAIVE!r} is LEFT OUT: its libraries are not installed.\n")
+    return ways
+
+
+def time_stages(
+    upload: bytes,
+    colorizer: Colorizer,
+    rounds: int,
+    others: dict[str, Callable[[bytes], object]],
+) -> dict[str, float]:
     """Time what happens to a grey JPEG on its way to a coloured one.
 
     Parameters
     ----------
-    pixels : ndarray of uint8, shape (H, W)
-    threads, repeats : int
+    upload : bytes
+    colorizer : Colorizer
+    rounds : int
+    others : dict of str to callable
+        Run in the first round only.
 
     Returns
     -------
     times : dict of str to float
         Row of the table -> milliseconds, or a ratio.
     """
-    upload = encode_jpeg(pixels)
     picture = decode_image(upload, LIMITS)
     lightness = split_lightness(picture.pixels)
+    # More vivid than most predictions are, and of no lightness: the worst case.
     chroma = draw_chroma()
-    rgb = apply_chroma(lightness, chroma)
-
-    def best_ms(run: Callable[[], object]) -> float:
-        return min(_elapsed_ms(run) for _ in range(repeats))
-
-    pillow = {
-        "Pillow: decode": best_ms(lambda: np.asarray(Image.open(io.BytesIO(upload)))),
-        "Pillow: encode": best_ms(lambda: encode_jpeg(rgb)),
+    rgb = apply_chroma(lightness, chroma, greys=picture.grey_8_bit)
+    packed = np.ascontiguousarray(rgb)
+    stages: dict[str, Callable[[], object]] = {
+        "Pillow: decode": lambda: np.asarray(Image.open(io.BytesIO(upload))),
+        "Pillow: encode": lambda: encode_jpeg(packed),
+        "decode": lambda: decode_image(upload, LIMITS),
+        "lightness": lambda: split_lightness(picture.pixels),
+        "network": lambda: colorizer.predict(lightness),
+        "merge": lambda: apply_chroma(lightness, chroma, greys=picture.grey_8_bit),
+        "encode": lambda: encode_image(rgb, picture, JPEG),
+        WHOLE: lambda: colorize(upload, colorizer, LIMITS),
     }
-    ours = {
-        "decode": best_ms(lambda: decode_image(upload, LIMITS)),
-        "lightness": best_ms(lambda: split_lightness(picture.pixels, threads=threads)),
-        "resize for the network": best_ms(lambda: resize_plane(lightness, *NETWORK_SIZE)),
-        "network (allowed for)": MODEL_ALLOWANCE_MS,
-        "merge": best_ms(lambda: apply_chroma(lightness, chroma, threads=threads)),
-        "encode": best_ms(lambda: encode_image(rgb, picture, JPEG)),
-    }
-    total, reference = sum(ours.values()), sum(pillow.values())
-    return pillow | ours | {"sum": total, "sum / Pillow": total / reference}
+    for run in stages.values():
+        run()
+    times = [{name: _elapsed_ms(run) for name, run in stages.items()} for _ in range(rounds)]
+    for name, way in others.items():
+        times[0][name] = _elapsed_ms(functools.partial(way, upload))
+
+    def ratio(name: str) -> float:
+        return median(
+            once[name] / (once["Pillow: decode"] + once["Pillow: encode"])
+            for once in times
+            if name in once
+        )
+
+    best = {name: min(once[name] for once in times if name in once) for name in times[0]}
+    return best | {f"{name} / Pillow": ratio(name) for name in (WHOLE, *others)}
 
 
-def measure_extra_memory(pixels: UInt8, threads: int) -> int:
+def measure_extra_memory(pixels: UInt8) -> int:
     """Measure the peak of bytes that merging takes beyond lightness and picture."""
     lightness, chroma = split_lightness(pixels), draw_chroma()
-    apply_chroma(lightness[:1], chroma)  # Makes the tables, which stay.
     tracemalloc.start()
-    rgb = apply_chroma(lightness, chroma, threads=threads)
+    rgb = apply_chroma(lightness, chroma, greys=pixels)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return peak_bytes - rgb.nbytes
+    return peak_bytes - rgb.size // 3 * 4
 
 
 def draw_smooth(height: int, width: int) -> UInt8:

@@ -70,26 +70,29 @@ class Adjustments:
             if not lowest <= value <= highest:
                 raise ValueError(f"`{name}` must be in {lowest}..{highest}. Received: {value}")
 
-    def apply(self, lightness: Float32, a: Float32, b: Float32) -> tuple[Float32, Float32, Float32]:
-        """Adjust colours.
+    @property
+    def keeps_lightness(self) -> bool:
+        """Whether lightness stays as it is."""
+        return self.brightness == 1 and self.contrast == 1
+
+    def adjust_chroma(self, chroma: Float32) -> Float32:
+        """Strengthen chroma, then warm it.
 
         Parameters
         ----------
-        lightness : ndarray of float32, shape (...)
-            L* in [0, 100]; stays as it is.
-        a, b : ndarray of float32, shape (...)
-            Are overwritten.
+        chroma : ndarray of float32, shape (..., 2)
+            Small: enlarging what was adjusted is adjusting what was enlarged.
 
         Returns
         -------
-        lightness, a, b : ndarray of float32, shape (...)
+        ndarray of float32, shape (..., 2)
+            `chroma` itself when there is nothing to do.
         """
-        for plane, warmth in zip((a, b), WARMTH, strict=True):
-            if self.saturation != 1:
-                plane *= np.float32(self.saturation)
-            if self.tone != 0:
-                plane += np.float32(self.tone * warmth)
-        return self.adjust_lightness(lightness), a, b
+        if self.saturation != 1:
+            chroma = chroma * np.float32(self.saturation)
+        if self.tone != 0:
+            chroma = chroma + np.float32(self.tone) * np.array(WARMTH, np.float32)
+        return chroma
 
     def adjust_lightness(self, lightness: Float32) -> Float32:
         """Brighten, then stretch; all shapes (...), L* in [0, 100].

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 UInt16 = NDArray[np.uint16]
+UInt32 = NDArray[np.uint32]
 Pixels = NDArray[np.uint8 | np.uint16]
 """sRGB codes of 8 or of 16 bits."""
 

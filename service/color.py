@@ -7,12 +7,12 @@ is gamma-encoded sRGB in RGB order, of 8 or 16 bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, overload
 
 import numpy as np
 
 from service.adjustments import NO_ADJUSTMENTS, Adjustments
+from service.bands import split_in_bands
 from service.cie import (
     LINEAR_SRGB_TO_XYZ,
     WHITE_XYZ,
@@ -25,7 +25,7 @@ from service.cie import (
     linear_table,
 )
 from service.gamut import lab_to_linear_in_gamut
-from service.parallel import share_bands
+from service.lookup import CHROMA_ORIGIN, CHROMA_STEP, limit_chroma, look_up, nearest_greys
 from service.upsampling import GuidedChroma, resize_plane, upsample_chroma
 
 __all__ = [
@@ -42,15 +42,13 @@ CODE_TYPES: dict[int, type[np.uint8 | np.uint16]] = {8: np.uint8, 16: np.uint16}
 """Bit depth -> type of sRGB codes."""
 
 
-def split_lightness(pixels: Pixels, *, threads: int = 1) -> Float32:
+def split_lightness(pixels: Pixels) -> Float32:
     """Take the lightness of a picture.
 
     Parameters
     ----------
     pixels : ndarray of uint8 or uint16, shape (H, W) or (H, W, 3)
         Gamma-encoded grey, or sRGB.
-    threads : int
-        At least 1.
 
     Returns
     -------
@@ -72,17 +70,13 @@ def split_lightness(pixels: Pixels, *, threads: int = 1) -> Float32:
     levels = np.iinfo(pixels.dtype).max + 1
     height, width = pixels.shape[:2]
     lightness = np.empty((height, width), np.float32)
-
-    def split(bands: Sequence[slice]) -> None:
-        for rows in bands:
-            if pixels.ndim == 2:
-                lightness[rows] = grey_lightness_table(levels).take(pixels[rows])
-            else:
-                channels = linear_table(levels).take(np.moveaxis(pixels[rows], -1, 0))
-                red, green, blue = channels * LUMINANCE_WEIGHTS[:, None, None]
-                lightness[rows] = 116 * lab_forward(red + green + blue) - 16
-
-    share_bands((height, width), split, threads)
+    for rows in split_in_bands((height, width)):
+        if pixels.ndim == 2:
+            lightness[rows] = grey_lightness_table(levels).take(pixels[rows])
+        else:
+            channels = linear_table(levels).take(np.moveaxis(pixels[rows], -1, 0))
+            red, green, blue = channels * LUMINANCE_WEIGHTS[:, None, None]
+            lightness[rows] = 116 * lab_forward(red + green + blue) - 16
     return lightness
 
 
@@ -105,9 +99,8 @@ def rgb_to_lab(rgb: UInt8) -> Float32:
 
 
 def warm_up() -> None:
-    """Build the tables that the first picture would otherwise wait 0.2 s for."""
-    beyond_srgb = np.full((1, 1, 2), 128, np.float32)
-    apply_chroma(np.full((8, 8), 50, np.float32), beyond_srgb)
+    """Build the tables that the first picture would otherwise wait 0.5 s for."""
+    apply_chroma(np.full((8, 8), 50, np.float32), np.zeros((1, 1, 2), np.float32))
 
 
 @overload
@@ -116,8 +109,8 @@ def apply_chroma(
     chroma: Float32,
     adjustments: Adjustments = ...,
     *,
+    greys: UInt8 | None = ...,
     bit_depth: Literal[8] = 8,
-    threads: int = 1,
 ) -> UInt8: ...
 
 
@@ -127,8 +120,8 @@ def apply_chroma(
     chroma: Float32,
     adjustments: Adjustments = ...,
     *,
+    greys: UInt8 | None = ...,
     bit_depth: int,
-    threads: int = 1,
 ) -> Pixels: ...
 
 
@@ -137,13 +130,15 @@ def apply_chroma(
     chroma: Float32,
     adjustments: Adjustments = NO_ADJUSTMENTS,
     *,
+    greys: UInt8 | None = None,
     bit_depth: int = 8,
-    threads: int = 1,
 ) -> Pixels:
     """Put small chroma on full-size lightness.
 
-    Without adjustments the same as `merge_chroma` of what `upsample_chroma` gives,
-    to the bit, but band by band: full-size chroma exists only within a band.
+    What `merge_chroma` does with what `upsample_chroma` gives, but band by band:
+    full-size chroma exists only within a band. With 8 bits it is also quicker, and
+    coarser: lightness is rounded to the nearest 8-bit grey, which is no change for
+    a grey picture, and a* and b* to `service.lookup.CHROMA_STEP`.
 
     Parameters
     ----------
@@ -152,38 +147,49 @@ def apply_chroma(
     chroma : ndarray of float32, shape (h, w, 2)
         Predicted a* and b*, small.
     adjustments : Adjustments, optional
-        Made to each band while it is in the cache.
+    greys : ndarray of uint8, shape (H, W), optional
+        The 8-bit greys that `lightness` was split from, where it was: spares
+        looking for them.
     bit_depth : int
         8 or 16.
-    threads : int
-        At least 1. How many there are changes nothing in the picture.
 
     Returns
     -------
     rgb : ndarray of uint8 or uint16, shape (H, W, 3)
-        As that of `merge_chroma`.
+        As that of `merge_chroma`. With 8 bits pixels lie four bytes apart, as
+        Pillow has them; the fourth is 255.
 
     Raises
     ------
     ValueError
         When there is no such bit depth; the message says what was received.
     """
-    rgb = np.empty((*lightness.shape, 3), _code_type(bit_depth))
-    guided = GuidedChroma(chroma, lightness)
-
-    def apply(bands: Sequence[slice]) -> None:
-        scratch = guided.make_scratch(bands[0])
-        for rows in bands:
-            a, b = guided.enlarge(rows, scratch)
-            _merge(*adjustments.apply(lightness[rows], a, b), out=rgb[rows])
-
-    share_bands(lightness.shape, apply, threads)
+    chroma = adjustments.adjust_chroma(chroma)
+    if _code_type(bit_depth) is np.uint8:
+        greys = greys if adjustments.keeps_lightness else None
+        return _apply_looked_up(lightness, chroma, adjustments, greys)
+    rgb = np.empty((*lightness.shape, 3), np.uint16)
+    for rows, a, b in GuidedChroma(chroma, lightness).enlarge():
+        _merge(adjustments.adjust_lightness(lightness[rows]), a, b, out=rgb[rows])
     return rgb
 
 
-def merge_chroma(
-    lightness: Float32, chroma: Float32, *, bit_depth: int = 8, threads: int = 1
-) -> Pixels:
+def _apply_looked_up(
+    lightness: Float32, chroma: Float32, adjustments: Adjustments, greys: UInt8 | None
+) -> UInt8:
+    """Put adjusted chroma on lightness that is yet to be adjusted."""
+    words = np.empty(lightness.shape, np.uint32)
+    guided = GuidedChroma(limit_chroma(chroma), lightness, origin=CHROMA_ORIGIN, step=CHROMA_STEP)
+    for rows, a, b in guided.enlarge():
+        if greys is None:
+            shown = nearest_greys(adjustments.adjust_lightness(lightness[rows]))
+        else:
+            shown = greys[rows]
+        look_up(shown, a, b, out=words[rows])
+    return words.view(np.uint8).reshape(*lightness.shape, 4)[..., :3]
+
+
+def merge_chroma(lightness: Float32, chroma: Float32, *, bit_depth: int = 8) -> Pixels:
     """Join full-size lightness with chroma of the same size into an sRGB picture.
 
     Parameters
@@ -194,8 +200,6 @@ def merge_chroma(
         CIE a* (green-red), then b* (blue-yellow), unnormalised.
     bit_depth : int
         8 or 16.
-    threads : int
-        At least 1.
 
     Returns
     -------
@@ -215,12 +219,8 @@ def merge_chroma(
             f"Received: lightness {lightness.shape}, chroma {chroma.shape}"
         )
     rgb = np.empty((*lightness.shape, 3), _code_type(bit_depth))
-
-    def merge(bands: Sequence[slice]) -> None:
-        for rows in bands:
-            _merge(lightness[rows], chroma[rows, :, 0], chroma[rows, :, 1], out=rgb[rows])
-
-    share_bands(lightness.shape, merge, threads)
+    for rows in split_in_bands(lightness.shape):
+        _merge(lightness[rows], chroma[rows, :, 0], chroma[rows, :, 1], out=rgb[rows])
     return rgb
 
 

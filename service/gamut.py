@@ -24,7 +24,8 @@ what counts is the ridge where two channels are at zero, which is sharp in hue:
 with half as many, greens keep up to 3 codes of what should be none."""
 LARGEST_SIZE = 256.0
 """Above |a*| + |b*| of every colour in sRGB."""
-BISECTIONS = 16
+BISECTIONS = 14
+"""To a 64th of a unit of chroma, always inside."""
 TINY_SIZE = np.float32(1e-6)
 
 
@@ -44,7 +45,7 @@ def lab_to_linear_in_gamut(lightness: Float32, a: Float32, b: Float32) -> Float3
     outside = np.flatnonzero(_is_outside(linear, lightness))
     if outside.size:
         lightness, a, b = (plane.reshape(-1).take(outside) for plane in (lightness, a, b))
-        scale = _chroma_scale(lightness, a, b)
+        scale = chroma_scale(lightness, a, b)
         reduced = lab_to_linear(lightness, a * scale, b * scale)
         # One channel after the other: all at once takes three times as long.
         for channel, values in zip(linear, reduced, strict=True):
@@ -62,7 +63,7 @@ def _is_outside(linear: Float32, lightness: Float32) -> NDArray[np.bool_]:
     return outside
 
 
-def _chroma_scale(lightness: Float32, a: Float32, b: Float32) -> Float32:
+def chroma_scale(lightness: Float32, a: Float32, b: Float32) -> Float32:
     """Find what to multiply chroma by to bring it to the surface of sRGB.
 
     Hue and chroma are measured along the diamond |a*| + |b*| = 1 instead of the

@@ -31,7 +31,7 @@ from service.errors import (
     UnreadablePictureError,
     UnsupportedFormatError,
 )
-from service.formats import ACCEPTED_FORMATS, TIFF, OutputFormat, has_known_signature
+from service.formats import ACCEPTED_FORMATS, JPEG, TIFF, OutputFormat, has_known_signature
 from service.metadata import (
     NO_METADATA,
     UPRIGHT,
@@ -107,6 +107,11 @@ class DecodedImage:
     def bit_depth(self) -> int:
         """Bits of a sample: 8 or 16."""
         return self.pixels.itemsize * 8
+
+    @property
+    def grey_8_bit(self) -> UInt8 | None:
+        """The pixels, shape (H, W), when they are 8-bit grey; otherwise None."""
+        return self.pixels if self.pixels.ndim == 2 and self.bit_depth == 8 else None
 
     @property
     def has_alpha(self) -> bool:
@@ -211,7 +216,8 @@ def encode_image(
     Parameters
     ----------
     rgb : ndarray of uint8 or uint16, shape (H, W, 3)
-        Gamma-encoded sRGB; of 16 bits where the format carries them.
+        Gamma-encoded sRGB; of 16 bits where the format carries them. With 8 bits
+        best laid out as `apply_chroma` does it: then nothing is copied.
     source : DecodedImage
         The upload, of the same height and width: its alpha, print resolution and
         metadata are taken over. Where the format cannot carry alpha, the picture
@@ -245,8 +251,19 @@ def _write(
         return write_deep_png(samples, **options)
     buffer = io.BytesIO()
     options |= _compression_options(output_format, quality)
-    Image.fromarray(samples).save(buffer, output_format.name, **options)
+    _as_image(samples, output_format).save(buffer, output_format.name, **options)
     return buffer.getvalue()
+
+
+def _as_image(samples: UInt8, output_format: OutputFormat) -> Image.Image:
+    """Give pixels to Pillow, without a copy where they lie as it has them itself."""
+    height, width, channels = samples.shape
+    if (channels, samples.strides) != (3, (4 * width, 4, 1)):
+        return Image.fromarray(samples)
+    padded = np.lib.stride_tricks.as_strided(samples, (height, width, 4))
+    image = Image.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1)
+    # Only JPEG's writer knows the mode with an unused byte.
+    return image if output_format is JPEG else image.convert("RGB")
 
 
 def _compression_options(output_format: OutputFormat, quality: int) -> dict[str, Any]:

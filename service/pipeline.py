@@ -151,6 +151,7 @@ class Colorings:
                 self.lightness,
                 self.prediction.chroma[index],
                 self.adjustments,
+                greys=self.picture.grey_8_bit,
                 bit_depth=self.picture.bit_depth if self.output_format.carries_16_bit else 8,
             )
         with watch.stage("encode"):

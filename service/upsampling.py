@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from PIL import Image
 
+from service.bands import split_in_bands
 from service.cie import Float32
 
 FIT_RADIUS = 1
@@ -44,75 +47,80 @@ class GuidedChroma:
         Predicted a* and b*.
     lightness : ndarray of float32, shape (H, W)
         CIE L* in [0, 100]: the guide.
+    origin : sequence of float
+        Of a*, then of b*: enlarged chroma is counted from here.
+    step : float
+        And in these.
 
     References
     ----------
     .. [1] K. He, J. Sun, "Fast Guided Filter", arXiv:1505.00996, 2015.
     """
 
-    def __init__(self, chroma: Float32, lightness: Float32) -> None:
+    def __init__(
+        self,
+        chroma: Float32,
+        lightness: Float32,
+        *,
+        origin: Sequence[float] = (0, 0),
+        step: float = 1,
+    ) -> None:
         small_height, small_width = chroma.shape[:2]
         height, width = lightness.shape
         guide = resize_plane(lightness, small_height, small_width)
         # A tiny picture is smaller than its chroma: there is nothing to enlarge.
         small_height = min(small_height, height)
         self._lightness = lightness
-        self._coefficients = np.stack(
-            [
-                resize_plane(coefficient, small_height, width)
-                for plane in range(2)
-                for coefficient in _fit(chroma[..., plane], guide)
-            ]
-        ).reshape(2, 4, small_height, width)
+        fit = _recount(_fit(np.moveaxis(chroma, -1, 0), guide), origin, step)
+        self._coefficients = np.empty((2, 4, small_height, width), np.float32)
         """Slope, offset, lowest and highest value of a* and of b*."""
-        self._steps = np.diff(self._coefficients, axis=2, append=self._coefficients[:, :, -1:])
-        """From each small row to the next."""
+        for index in np.ndindex(2, 4):
+            self._coefficients[index] = resize_plane(fit[index], small_height, width)
         # Centres of pixels over centres of pixels, as in any bilinear enlarging.
         position = (np.arange(height) + 0.5) * small_height / height - 0.5
         position = position.clip(0, small_height - 1)
         self._small_row = position.astype(np.intp)
         self._share_of_next = (position - self._small_row).astype(np.float32)
 
-    def make_scratch(self, rows: slice) -> Float32:
-        """Make the room that `enlarge` needs for as many rows."""
-        return np.empty((2, 4, rows.stop - rows.start, self._lightness.shape[1]), np.float32)
+    def enlarge(self) -> Iterator[tuple[slice, Float32, Float32]]:
+        """Compute full-size chroma, band by band.
 
-    def enlarge(self, rows: slice, scratch: Float32) -> tuple[Float32, Float32]:
-        """Compute full-size chroma of some rows.
-
-        Parameters
-        ----------
+        Yields
+        ------
         rows : slice
-        scratch : ndarray of float32
-            From `make_scratch`, for at least as many rows.
-
-        Returns
-        -------
         a, b : ndarray of float32, shape (rows, W)
-            Parts of `scratch`: they last until it is used again.
+            In steps from the origin. They last until the next band.
         """
-        lightness = self._lightness[rows]
-        coefficients = scratch[:, :, : len(lightness)]
-        self._enlarge_coefficients(rows, coefficients)
-        for fitted, offset, lowest, highest in coefficients:
-            fitted *= lightness
-            fitted += offset
-            # Twice as fast as `np.clip`.
-            np.maximum(fitted, lowest, out=fitted)
-            np.minimum(fitted, highest, out=fitted)
-        return coefficients[0, 0], coefficients[1, 0]
+        width = self._lightness.shape[1]
+        scratch = np.empty((6, 0, width), np.float32)
+        for rows in split_in_bands(self._lightness.shape):
+            lightness = self._lightness[rows]
+            if not scratch.size:
+                scratch = np.empty((6, *lightness.shape), np.float32)
+            room = scratch[:, : len(lightness)]
+            for plane, values in enumerate(room[:2]):
+                slope, offset, lowest, highest = self._enlarge_coefficients(plane, rows, room[2:])
+                np.multiply(slope, lightness, out=values)
+                values += offset
+                # Twice as fast as `np.clip`.
+                np.maximum(values, lowest, out=values)
+                np.minimum(values, highest, out=values)
+            yield rows, room[0], room[1]
 
-    def _enlarge_coefficients(self, rows: slice, out: Float32) -> None:
+    def _enlarge_coefficients(self, plane: int, rows: slice, out: Float32) -> Float32:
+        coefficients = self._coefficients[plane]
+        last = coefficients.shape[1] - 1
         top = rows.start
         while top < rows.stop:
             # All rows that lie between the same two small ones.
-            small_row = self._small_row[top]
+            small_row = int(self._small_row[top])
             bottom = min(rows.stop, int(self._small_row.searchsorted(small_row, side="right")))
-            part = out[:, :, top - rows.start : bottom - rows.start]
-            share_of_next = self._share_of_next[top:bottom, None]
-            np.multiply(self._steps[:, :, None, small_row], share_of_next, out=part)
-            part += self._coefficients[:, :, None, small_row]
+            part = out[:, top - rows.start : bottom - rows.start]
+            above, below = coefficients[:, small_row], coefficients[:, min(small_row + 1, last)]
+            np.multiply((below - above)[:, None], self._share_of_next[top:bottom, None], out=part)
+            part += above[:, None]
             top = bottom
+        return out
 
 
 def upsample_chroma(chroma: Float32, lightness: Float32) -> Float32:
@@ -133,9 +141,11 @@ def upsample_chroma(chroma: Float32, lightness: Float32) -> Float32:
     --------
     GuidedChroma : How, and without the planes.
     """
-    guided = GuidedChroma(chroma, lightness)
-    rows = slice(0, len(lightness))
-    return np.stack(guided.enlarge(rows, guided.make_scratch(rows)), axis=-1)
+    enlarged = np.empty((*lightness.shape, 2), np.float32)
+    for rows, a, b in GuidedChroma(chroma, lightness).enlarge():
+        enlarged[rows, :, 0] = a
+        enlarged[rows, :, 1] = b
+    return enlarged
 
 
 def resize_plane(plane: Float32, height: int, width: int) -> Float32:
@@ -178,8 +188,19 @@ def _average_blocks(plane: Float32, side: int) -> Float32:
     return np.ascontiguousarray(plane)
 
 
-def _fit(values: Float32, guide: Float32) -> tuple[Float32, Float32, Float32, Float32]:
-    """Fit one plane of chroma to the guide: slope, offset, lowest, highest value."""
+def _fit(values: Float32, guide: Float32) -> Float32:
+    """Fit planes of chroma to the guide.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (2, h, w)
+    guide : ndarray of float32, shape (h, w)
+
+    Returns
+    -------
+    ndarray of float32, shape (2, 4, h, w)
+        Slope, offset, lowest and highest value of each plane.
+    """
     mean_guide, mean_values = _box_mean(guide), _box_mean(values)
     variance = np.maximum(_box_mean(guide * guide) - mean_guide**2, 0)
     covariance = _box_mean(guide * values) - mean_guide * mean_values
@@ -189,33 +210,48 @@ def _fit(values: Float32, guide: Float32) -> tuple[Float32, Float32, Float32, Fl
     misfit = np.maximum(spread - 2 * slope * covariance + slope * slope * variance, 0)
     negligible = np.float32(NEGLIGIBLE_VARIANCE)
     weight: Float32 = (variance + negligible) / (misfit + negligible)
-    sum_of_weights = _box_mean(weight)
-    return (
-        _box_mean(weight * slope) / sum_of_weights,
-        _box_mean(weight * offset) / sum_of_weights,
-        _window_extreme(values, np.minimum),
-        _window_extreme(values, np.maximum),
+    sum_of_weights = _box_sum(weight)
+    return np.stack(
+        [
+            _box_sum(weight * slope) / sum_of_weights,
+            _box_sum(weight * offset) / sum_of_weights,
+            _window_extreme(values, np.minimum),
+            _window_extreme(values, np.maximum),
+        ],
+        axis=1,
     )
 
 
-def _box_mean(plane: Float32) -> Float32:
-    """Average over square windows of `FIT_RADIUS`, cut off at the borders."""
-    for axis in range(2):
-        size = plane.shape[axis]
-        sums = np.cumsum(plane, axis=axis, dtype=np.float64)
-        sums = np.insert(sums, 0, 0, axis=axis)
-        last = np.minimum(np.arange(size) + FIT_RADIUS + 1, size)
-        first = np.maximum(np.arange(size) - FIT_RADIUS, 0)
-        count = (last - first).reshape((-1, 1) if axis == 0 else (1, -1))
-        plane = ((sums.take(last, axis) - sums.take(first, axis)) / count).astype(np.float32)
-    return plane
+def _recount(fit: Float32, origin: Sequence[float], step: float) -> Float32:
+    """Have a fit give its values in steps from an origin."""
+    shift = np.zeros((2, 4, 1, 1))
+    shift[:, 1:, 0, 0] = np.array(origin)[:, None]
+    return ((fit - shift) / step).astype(np.float32)
 
 
-def _window_extreme(plane: Float32, extreme: np.ufunc) -> Float32:
-    """Smallest or largest value over square windows of `BOUND_RADIUS`."""
-    for axis in range(2):
-        padding = [(BOUND_RADIUS, BOUND_RADIUS) if axis == a else (0, 0) for a in range(2)]
-        padded = np.pad(plane, padding, mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * BOUND_RADIUS + 1, axis)
-        plane = extreme.reduce(windows, axis=-1)
-    return plane
+def _box_mean(planes: Float32) -> Float32:
+    """Average planes, (..., h, w), over square windows cut off at the borders."""
+    mean: Float32 = _box_sum(planes) / _box_sum(np.ones(planes.shape[-2:], np.float32))
+    return mean
+
+
+def _box_sum(planes: Float32) -> Float32:
+    """Sum of planes, (..., h, w), over square windows of `FIT_RADIUS`."""
+    return _combine_windows(planes, FIT_RADIUS, np.add)
+
+
+def _window_extreme(planes: Float32, extreme: np.ufunc) -> Float32:
+    """Smallest or largest value of planes over square windows of `BOUND_RADIUS`."""
+    return _combine_windows(planes, BOUND_RADIUS, extreme)
+
+
+def _combine_windows(planes: Float32, radius: int, combine: np.ufunc) -> Float32:
+    """Combine what is in square windows cut off at the borders; shapes (..., h, w)."""
+    for axis in (-2, -1):
+        source = np.moveaxis(planes, axis, 0)
+        combined = source.copy()
+        for distance in range(1, radius + 1):
+            combine(combined[distance:], source[:-distance], out=combined[distance:])
+            combine(combined[:-distance], source[distance:], out=combined[:-distance])
+        planes = np.moveaxis(combined, 0, axis)
+    return planes

@@ -55,12 +55,17 @@ def colorize(data: bytes, network: keras.Model) -> bytes:
     return buffer.getvalue()
 
 
+def build_network() -> keras.Model:
+    """Build the network of the architecture that is served."""
+    return build_unet(book_size=1)
+
+
 def main() -> None:
     """Run as told on the command line, and print the outcome as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", nargs="+", type=Path)
     pictures = [path.read_bytes() for path in parser.parse_args().pictures]
-    network = build_unet(book_size=1)
+    network = build_network()
     colorize(pictures[0], network)
     outcome = Outcome()
     begin, cpu_before = time.perf_counter(), time.process_time()

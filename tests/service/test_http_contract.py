@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.types import Message
 
-from service import gamut
+from service import gamut, lookup
 from service.app import create_app
 from service.errors import ModelFileError
 from service.formats import ACCEPTED_FORMATS, OUTPUT_FORMATS, WRITTEN_FORMATS, OutputFormat
@@ -41,10 +41,13 @@ def png(grey_gradient: Image.Image, encode: Encode) -> bytes:
 
 
 def test_start_makes_tables_before_first_request(settings: Settings) -> None:
-    gamut._largest_size_table.cache_clear()
+    for table in (gamut._largest_size_table, lookup._codes):
+        table.cache_clear()
 
     with TestClient(create_app(settings)):
+        # Of 16 bits and of 8.
         assert gamut._largest_size_table.cache_info().currsize == 1
+        assert lookup._codes.cache_info().currsize == 1
 
 
 # POST /colorize
