@@ -80,12 +80,12 @@ def split_lightness(pixels: Pixels) -> Float32:
     return lightness
 
 
-def rgb_to_lab(rgb: UInt8) -> Float32:
+def rgb_to_lab(rgb: Pixels) -> Float32:
     """Convert a picture to L*a*b*.
 
     Parameters
     ----------
-    rgb : ndarray of uint8, shape (..., 3)
+    rgb : ndarray of uint8 or uint16, shape (..., 3)
         Gamma-encoded sRGB.
 
     Returns
@@ -93,7 +93,8 @@ def rgb_to_lab(rgb: UInt8) -> Float32:
     lab : ndarray of float32, shape (..., 3)
         L* in [0, 100]; a* and b* unnormalised, D65.
     """
-    xyz = linear_table(256)[rgb] @ (LINEAR_SRGB_TO_XYZ / WHITE_XYZ[:, None]).T.astype(np.float32)
+    linear = linear_table(np.iinfo(rgb.dtype).max + 1)[rgb]
+    xyz = linear @ (LINEAR_SRGB_TO_XYZ / WHITE_XYZ[:, None]).T.astype(np.float32)
     fx, fy, fz = np.moveaxis(lab_forward(xyz), -1, 0)
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from service.adjustments import Adjustments
-from service.cie import Float32
+from service.cie import Float32, Pixels, UInt8
 from service.color import apply_chroma, split_lightness
 from service.colorizer import Colorizer, Prediction
 from service.deep import to_8_bit
@@ -13,6 +12,7 @@ from service.formats import OutputFormat
 from service.images import DecodedImage, Limits, decode_image, encode_image
 from service.negotiation import ANY_FORMAT, FormatWeights, choose_format
 from service.palettes import EXTRACTED_COLORS, palette_to_hex, picture_palette
+from service.pins import pin_hints
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
 
@@ -112,7 +112,8 @@ class Colorings:
         Of as many colourings as there are.
     output_format : OutputFormat
     quality : int
-    adjustments : Adjustments
+    look : Look
+        What is left of it to be done: hints at full size, and adjustments.
     timings_ms : dict of str to float
         What was done once for all of them.
     """
@@ -122,7 +123,7 @@ class Colorings:
     prediction: Prediction
     output_format: OutputFormat
     quality: int
-    adjustments: Adjustments
+    look: Look
     timings_ms: dict[str, float]
 
     def __len__(self) -> int:
@@ -147,10 +148,10 @@ class Colorings:
         """
         watch = Stopwatch(self.timings_ms)
         with watch.stage("merge"):
-            rgb = apply_chroma(
+            rgb = merge_look(
                 self.lightness,
                 self.prediction.chroma[index],
-                self.adjustments,
+                self.look,
                 greys=self.picture.grey_8_bit,
                 bit_depth=self.picture.bit_depth if self.output_format.carries_16_bit else 8,
             )
@@ -204,7 +205,7 @@ def predict_colorings(
         prediction,
         output_format,
         output.quality,
-        look.adjustments,
+        look,
         watch.elapsed_ms,
     )
 
@@ -215,6 +216,32 @@ def predict_look(
     """Predict what a look asks for, in `count` variations."""
     variations = range(look.variation, look.variation + count)
     return colorizer.predict(lightness, look.palette, hints=look.hints, variations=variations)
+
+
+def merge_look(
+    lightness: Float32,
+    chroma: Float32,
+    look: Look,
+    *,
+    greys: UInt8 | None = None,
+    bit_depth: int = 8,
+) -> Pixels:
+    """Put chroma on lightness as a look asks for: hints exact, and adjusted.
+
+    Parameters
+    ----------
+    lightness, chroma, greys, bit_depth
+        As of `apply_chroma`.
+    look : Look
+
+    Returns
+    -------
+    rgb : ndarray of uint8 or uint16, shape (H, W, 3)
+    """
+    rgb = apply_chroma(lightness, chroma, look.adjustments, greys=greys, bit_depth=bit_depth)
+    if look.hints is not None:
+        pin_hints(rgb, lightness, look.hints, look.adjustments)
+    return rgb
 
 
 def read_palette(data: bytes, limits: Limits, count: int = EXTRACTED_COLORS) -> Float32:

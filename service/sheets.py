@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from service.cie import Float32, UInt8
-from service.color import apply_chroma, resize_plane, split_lightness
+from service.color import resize_plane, split_lightness
 from service.colorizer import Colorizer, Prediction
 from service.deep import to_8_bit
 from service.formats import PNG
@@ -16,7 +16,7 @@ from service.images import DecodedImage, Limits, decode_image, encode_image
 from service.layout import Cell, cell_size, draw_sheet
 from service.negotiation import choose_format
 from service.palettes import palette_to_hex
-from service.pipeline import ColorizedPicture, OutputOptions, predict_look
+from service.pipeline import ColorizedPicture, OutputOptions, merge_look, predict_look
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
 
@@ -119,7 +119,7 @@ def _color_cells(
     return [
         Cell(
             caption,
-            _to_cell(apply_chroma(small, planes, look.adjustments), picture, columns),
+            _to_cell(to_8_bit(merge_look(small, planes, look)), picture, columns),
             palette_to_hex(palette),
         )
         for caption, planes, palette in zip(captions, chroma, palettes, strict=True)

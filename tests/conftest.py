@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import onnx
 import pytest
@@ -26,6 +27,10 @@ with warnings.catch_warnings():
     # Starlette's client would rather have the successor of httpx; it works with both.
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
     from fastapi.testclient import TestClient
+
+# Tests share their cores with others: time says nothing, and a failure must come back.
+hypothesis.settings.register_profile("shared", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("shared")
 
 ENCODABLE_FORMATS = tuple(name for name in ACCEPTED_FORMATS if name != "HEIF")
 """What `encode` can write: all that is read but HEIC, which `data/*.heic` stand for."""

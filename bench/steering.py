@@ -1,0 +1,153 @@
+"""What steering costs on top of a plain call, and what a batch needs: over HTTP, from outside.
+
+`python -m bench.steering` prints two tables; `bench/README.md` says how to read them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import httpx
+from PIL import Image
+
+from bench.http import SERVICE
+from bench.processes import (
+    free_port,
+    memory_bytes,
+    peak_memory_bytes,
+    reset_peak_memory,
+    running,
+)
+from service.client import Client, ProblemError
+
+SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*-grey.jpg"))
+VARIATIONS = 8
+BATCH_SIZE = (4000, 3000)
+"""Width and height: 12 megapixels."""
+
+Row = tuple[str, Callable[[Client, bytes], object]]
+
+ROWS: tuple[Row, ...] = (
+    ("plain", lambda client, data: client.colorize(data)),
+    ("palette", lambda client, data: client.colorize(data, palette="navy,tomato,beige")),
+    ("reference", lambda client, data: client.colorize(data, reference=SAMPLES[0])),
+    (
+        "10 hints",
+        lambda client, data: client.colorize(
+            data,
+            hints=[((place % 5 + 0.5) / 5, 0.25 + place // 5 / 2, "teal") for place in range(10)],
+        ),
+    ),
+    ("variation 3", lambda client, data: client.colorize(data, variation=3)),
+    ("saturation 1.5", lambda client, data: client.colorize(data, saturation=1.5)),
+    ("brightness 1.3", lambda client, data: client.colorize(data, brightness=1.3)),
+    ("contrast 1.3", lambda client, data: client.colorize(data, contrast=1.3)),
+    ("tone 0.5", lambda client, data: client.colorize(data, tone=0.5)),
+    (
+        "all four",
+        lambda client, data: client.colorize(
+            data, saturation=1.2, brightness=1.1, contrast=1.2, tone=0.3
+        ),
+    ),
+    (f"{VARIATIONS} variations, ZIP", lambda client, data: client.variations(data, VARIATIONS)),
+    (
+        f"{VARIATIONS} variations, sheet",
+        lambda client, data: client.variation_sheet(data, VARIATIONS),
+    ),
+)
+
+
+def main() -> None:
+    """Run as told on the command line, and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m bench.steering", description=__doc__)
+    parser.add_argument("--side", type=int, default=1000, help="of the pictures that are steered")
+    parser.add_argument("--rounds", type=int, default=3, help="over all samples")
+    parser.add_argument("--files", type=int, default=16, help="of 12 megapixels, in a batch")
+    options = parser.parse_args()
+    port = free_port()
+    environment = {name: value.format(port=port) for name, value in SERVICE.environment}
+    environment["COLORIZE_MAX_UPLOAD_BYTES"] = str(1 << 30)
+    command = [sys.executable, *SERVICE.command]
+    with (
+        running(command, port, SERVICE.ready_path, environment) as server,
+        Client(f"http://127.0.0.1:{port}", timeout_s=600) as client,
+    ):
+        pictures = [_encode(path, (options.side, options.side)) for path in SAMPLES]
+        print_ratios(time_rows(client, pictures, options.rounds))
+        if options.files:
+            print_batches(port, server.pid, options.files)
+
+
+def time_rows(client: Client, pictures: list[bytes], rounds: int) -> dict[str, list[float]]:
+    """Time every row on every picture, one after the other, so that all meet the same noise.
+
+    Returns
+    -------
+    times_ms : dict of str to list of float
+        In the same order of pictures; rows that the model cannot be asked for
+        are absent.
+    """
+    times_ms: dict[str, list[float]] = {}
+    for name, ask in ROWS:
+        try:
+            ask(client, pictures[0])
+            times_ms[name] = []
+        except ProblemError as error:
+            sys.stderr.write(f"{name}: {error.detail}\n")
+    for _ in range(rounds):
+        for picture in pictures:
+            for name, ask in ROWS:
+                if name in times_ms:
+                    start = time.perf_counter()
+                    ask(client, picture)
+                    times_ms[name].append((time.perf_counter() - start) * 1000)
+    return times_ms
+
+
+def print_ratios(times_ms: dict[str, list[float]]) -> None:
+    """Print medians: of times, and of what each picture took beside its plain call."""
+    print("| request | ms | times a plain call |\n| --- | ---: | ---: |")
+    for name, row in times_ms.items():
+        ratio = median(
+            steered / plain for steered, plain in zip(row, times_ms["plain"], strict=True)
+        )
+        print(f"| {name} | {median(row):.0f} | {ratio:.2f} |", flush=True)
+
+
+def print_batches(port: int, pid: int, most: int) -> None:
+    """Print what batches of more and more large pictures need."""
+    picture = _encode(SAMPLES[0], BATCH_SIZE)
+    print("\n| files of 12 megapixels | peak MB above before | first bytes after | all after |")
+    print("| --- | ---: | ---: | ---: |")
+    for count in (2, most // 2, most):
+        before = memory_bytes(pid)
+        reset_peak_memory(pid)
+        start = time.perf_counter()
+        uploads = [("files", (f"{number}.jpg", picture)) for number in range(count)]
+        url = f"http://127.0.0.1:{port}/colorize/batch"
+        with httpx.stream("POST", url, files=uploads, timeout=600) as response:
+            response.raise_for_status()
+            pieces = response.iter_raw()
+            next(pieces)
+            first_s = time.perf_counter() - start
+            for _ in pieces:
+                pass
+        all_s = time.perf_counter() - start
+        peak_mb = (peak_memory_bytes(pid) - before) / 1e6
+        print(f"| {count} | {peak_mb:.0f} | {first_s:.1f} s | {all_s:.1f} s |", flush=True)
+
+
+def _encode(path: Path, size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(path).resize(size).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()
