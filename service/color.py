@@ -167,7 +167,6 @@ def apply_chroma(
     """
     chroma = adjustments.adjust_chroma(chroma)
     if _code_type(bit_depth) is np.uint8:
-        greys = greys if adjustments.keeps_lightness else None
         return _apply_looked_up(lightness, chroma, adjustments, greys)
     rgb = np.empty((*lightness.shape, 3), np.uint16)
     for rows, a, b in GuidedChroma(chroma, lightness).enlarge():
@@ -179,13 +178,12 @@ def _apply_looked_up(
     lightness: Float32, chroma: Float32, adjustments: Adjustments, greys: UInt8 | None
 ) -> UInt8:
     """Put adjusted chroma on lightness that is yet to be adjusted."""
+    if greys is not None and not adjustments.keeps_lightness:
+        greys = nearest_greys(grey_lightness_table(256), adjustments).take(greys)
     words = np.empty(lightness.shape, np.uint32)
     guided = GuidedChroma(limit_chroma(chroma), lightness, origin=CHROMA_ORIGIN, step=CHROMA_STEP)
     for rows, a, b in guided.enlarge():
-        if greys is None:
-            shown = nearest_greys(adjustments.adjust_lightness(lightness[rows]))
-        else:
-            shown = greys[rows]
+        shown = nearest_greys(lightness[rows], adjustments) if greys is None else greys[rows]
         look_up(shown, a, b, out=words[rows])
     return words.view(np.uint8).reshape(*lightness.shape, 4)[..., :3]
 

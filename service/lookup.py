@@ -8,10 +8,11 @@ access to a table for each pixel.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
+from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.cie import Float32, UInt8, UInt32, encode_linear, grey_lightness_table, lab_to_linear
 from service.gamut import chroma_scale
 
@@ -51,20 +52,22 @@ def limit_chroma(chroma: Float32) -> Float32:
     return limited
 
 
-def nearest_greys(lightness: Float32) -> UInt8:
-    """Find the 8-bit greys whose lightness is nearest.
+def nearest_greys(lightness: Float32, adjustments: Adjustments = NO_ADJUSTMENTS) -> UInt8:
+    """Find the 8-bit greys whose lightness is nearest to adjusted lightness.
 
     Parameters
     ----------
     lightness : ndarray of float32, shape (...)
         CIE L*.
+    adjustments : Adjustments, optional
+        Cost nothing: they are made to the table.
 
     Returns
     -------
     greys : ndarray of uint8, shape (...)
     """
     cells = (lightness * np.float32(LIGHTNESS_CELLS / 100)).astype(np.int32)
-    return _nearest_grey_table().take(cells, mode="clip")
+    return _nearest_grey_table(adjustments).take(cells, mode="clip")
 
 
 def look_up(greys: UInt8, a: Float32, b: Float32, out: UInt32) -> None:
@@ -88,13 +91,13 @@ def look_up(greys: UInt8, a: Float32, b: Float32, out: UInt32) -> None:
     _codes().take(entry, mode="clip", out=out)
 
 
-@cache
-def _nearest_grey_table() -> UInt8:
-    """Grey nearest to the centre of each cell of L*."""
+@lru_cache(maxsize=16)
+def _nearest_grey_table(adjustments: Adjustments) -> UInt8:
+    """Grey nearest to the adjusted centre of each cell of L*."""
     greys = grey_lightness_table(256)
     middles = (greys[1:] + greys[:-1]) / 2
-    centres = (np.arange(LIGHTNESS_CELLS) + 0.5) * (100 / LIGHTNESS_CELLS)
-    return middles.searchsorted(centres).astype(np.uint8)
+    centres = (np.arange(LIGHTNESS_CELLS, dtype=np.float32) + 0.5) * (100 / LIGHTNESS_CELLS)
+    return middles.searchsorted(adjustments.adjust_lightness(centres)).astype(np.uint8)
 
 
 @cache
