@@ -11,12 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from service.cie import UInt8
 
-CELL_SIDE = 512
-"""Longer side, in pixels, that a picture on a sheet has at most."""
 SMALL_SIDE = 128
 """Pictures below this are enlarged, each pixel to a square of as many."""
-SHEET_SIDE = 4096
-"""Width that all pictures of a row may have together."""
 GAP = 16
 FONT_SIZE = 20
 CAPTION_HEIGHT = 36
@@ -44,21 +40,20 @@ class Cell:
     colors: Sequence[str] = ()
 
 
-def cell_size(height: int, width: int, columns: int) -> tuple[int, int]:
+def cell_size(height: int, width: int, side: int) -> tuple[int, int]:
     """Tell how large a picture is coloured for a sheet.
 
     Parameters
     ----------
     height, width : int
-    columns : int
-        How many there are in a row.
+    side : int
+        That the longer of them may have.
 
     Returns
     -------
     height, width : int
         Aspect kept, never more than the picture has itself.
     """
-    side = min(CELL_SIDE, SHEET_SIDE // columns)
     scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 

@@ -20,6 +20,13 @@ from service.pipeline import ColorizedPicture, OutputOptions, merge_look, predic
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
 
+THUMBNAIL_SIDE = 384
+"""Longer side, in pixels, of a variation on a sheet: to choose by, at little cost."""
+CELL_SIDE = 512
+"""Of a picture in a comparison, at most."""
+ROW_SIDE = 4096
+"""Of all pictures of a comparison together."""
+
 DEFAULT_SHEET_OUTPUT = OutputOptions({PNG: 1.0})
 
 
@@ -58,7 +65,7 @@ def draw_variations(
         prediction = predict_look(colorizer, lightness, look, count)
     with watch.stage("merge"):
         captions = [f"variation {look.variation + index}" for index in range(count)]
-        cells = _color_cells(picture, lightness, [prediction], captions, look, columns)
+        cells = _color_cells(picture, lightness, [prediction], captions, look, THUMBNAIL_SIDE)
     return _finish_sheet(cells, columns, output, watch)
 
 
@@ -87,6 +94,7 @@ def draw_comparison(
         As `colorize`.
     """
     columns = 1 + len(colorizers)
+    side = min(CELL_SIDE, ROW_SIDE // columns)
     watch = Stopwatch()
     with watch.stage("decode"):
         picture = decode_image(data, limits)
@@ -95,10 +103,10 @@ def draw_comparison(
         predictions = [predict_look(colorizer, lightness, look) for colorizer in colorizers]
     with watch.stage("merge"):
         captions = [colorizer.name.upper() for colorizer in colorizers]
-        original = Cell("Original", _to_cell(picture.rgb_8_bit(), picture, columns))
+        original = Cell("Original", _to_cell(picture.rgb_8_bit(), picture, side))
         cells = [
             original,
-            *_color_cells(picture, lightness, predictions, captions, look, columns),
+            *_color_cells(picture, lightness, predictions, captions, look, side),
         ]
     return _finish_sheet(cells, columns, output, watch)
 
@@ -109,31 +117,31 @@ def _color_cells(
     predictions: Sequence[Prediction],
     captions: Sequence[str],
     look: Look,
-    columns: int,
+    side: int,
 ) -> list[Cell]:
     """Colour a picture at the size of a cell, once for each chroma of the predictions."""
-    height, width = _cell_size(picture, columns)
+    height, width = _cell_size(picture, side)
     small = resize_plane(lightness, height, width)
     chroma = [planes for prediction in predictions for planes in prediction.chroma]
     palettes = [colors for prediction in predictions for colors in prediction.palettes]
     return [
         Cell(
             caption,
-            _to_cell(to_8_bit(merge_look(small, planes, look)), picture, columns),
+            _to_cell(to_8_bit(merge_look(small, planes, look)), picture, side),
             palette_to_hex(palette),
         )
         for caption, planes, palette in zip(captions, chroma, palettes, strict=True)
     ]
 
 
-def _cell_size(picture: DecodedImage, columns: int) -> tuple[int, int]:
+def _cell_size(picture: DecodedImage, side: int) -> tuple[int, int]:
     height, width = picture.pixels.shape[:2]
-    return cell_size(height, width, columns)
+    return cell_size(height, width, side)
 
 
-def _to_cell(rgb: UInt8, picture: DecodedImage, columns: int) -> Image.Image:
+def _to_cell(rgb: UInt8, picture: DecodedImage, side: int) -> Image.Image:
     """Bring colours to the size of a cell, with the alpha of their picture."""
-    height, width = _cell_size(picture, columns)
+    height, width = _cell_size(picture, side)
     image = _shrink(rgb, height, width)
     if picture.alpha is not None:
         image.putalpha(_shrink(to_8_bit(picture.alpha), height, width))

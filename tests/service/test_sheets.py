@@ -19,9 +19,7 @@ from service.formats import JPEG, PNG
 from service.images import Limits
 from service.layout import (
     CAPTION_HEIGHT,
-    CELL_SIDE,
     GAP,
-    SHEET_SIDE,
     SMALL_SIDE,
     SWATCH_GAP,
     SWATCH_HEIGHT,
@@ -31,7 +29,7 @@ from service.layout import (
 )
 from service.palettes import colors_to_palette, parse_color, parse_palette
 from service.pipeline import ColorizedPicture, OutputOptions
-from service.sheets import draw_comparison, draw_variations
+from service.sheets import CELL_SIDE, THUMBNAIL_SIDE, draw_comparison, draw_variations
 from service.steering import Look
 from tests.steerable import BOOK
 
@@ -64,19 +62,19 @@ def cell_of(
 
 
 @pytest.mark.parametrize(
-    ("size", "columns", "expected"),
+    ("size", "side", "expected"),
     [
-        ((300, 200), 4, (300, 200)),
-        ((3000, 2000), 4, (CELL_SIDE, 341)),
-        ((2000, 3000), 16, (171, SHEET_SIDE // 16)),
-        ((1, 5000), 4, (1, CELL_SIDE)),
-        ((1, 1), 4, (1, 1)),
+        ((300, 200), 512, (300, 200)),
+        ((3000, 2000), 512, (512, 341)),
+        ((2000, 3000), 256, (171, 256)),
+        ((1, 5000), 512, (1, 512)),
+        ((1, 1), 512, (1, 1)),
     ],
 )
 def test_cell_size_keeps_aspect_within_bounds(
-    size: tuple[int, int], columns: int, expected: tuple[int, int]
+    size: tuple[int, int], side: int, expected: tuple[int, int]
 ) -> None:
-    assert cell_size(*size, columns) == expected
+    assert cell_size(*size, side) == expected
 
 
 def test_draw_sheet_puts_caption_above_and_swatches_below() -> None:
@@ -178,6 +176,14 @@ def test_draw_variations_of_model_without_fails(registry: Registry, encode: Enco
     assert draw_variations(upload, registry.get("plain"), LIMITS, count=1).data
     with pytest.raises(InputNotTakenError):
         draw_variations(upload, registry.get("plain"), LIMITS, count=2)
+
+
+def test_draw_variations_of_large_picture_is_bounded(steerable: Colorizer, encode: Encode) -> None:
+    upload = encode(Image.linear_gradient("L").resize((1600, 1200)), "PNG")
+
+    sheet = decode(draw_variations(upload, steerable, LIMITS, count=16))
+
+    assert sheet.shape[1] == 4 * THUMBNAIL_SIDE + 5 * GAP
 
 
 # Comparison
