@@ -12,7 +12,7 @@ from service.errors import NotReadyError
 from service.names import safe_stem
 
 
-def get_registry(request: Request) -> Registry:
+async def get_registry(request: Request) -> Registry:
     """Return the models that the application loaded at its start."""
     registry: Registry | None = getattr(request.app.state, "registry", None)
     if registry is None:
@@ -23,7 +23,7 @@ def get_registry(request: Request) -> Registry:
 LoadedRegistry = Annotated[Registry, Depends(get_registry)]
 
 
-def get_slots(request: Request, _: LoadedRegistry) -> Slots:
+async def get_slots(request: Request, _: LoadedRegistry) -> Slots:
     """Return the threads that the application works with, which come with its models."""
     slots: Slots = request.app.state.slots
     return slots
