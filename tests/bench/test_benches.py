@@ -1,0 +1,52 @@
+"""The benchmarks run: a table that breaks unnoticed is not measured again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_stages_prints_its_table() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "bench.stages",
+        "--width",
+        "64",
+        "--rounds",
+        "1",
+        "--no-others",
+    ]
+    finished = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "| from bytes to bytes / Pillow |" in finished.stdout
+
+
+def test_choices_prints_its_tables() -> None:
+    command = [sys.executable, "-m", "bench.choices", "--width", "64", "--rounds", "1"]
+    finished = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "| level 6 |" in finished.stdout
+    assert "| threads | spinning |" in finished.stdout
+
+
+def test_paired_prints_its_table() -> None:
+    timing = ["--pairs", "1", "--seconds", "2", "--warm-up", "0.1", "--concurrency", "2"]
+    finished = subprocess.run(
+        [sys.executable, "-m", "bench.paired", *timing],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "| share of in process, median |" in finished.stdout
+    assert "no picture" not in finished.stdout
