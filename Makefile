@@ -64,6 +64,8 @@ bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memor
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.choices
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.paired
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.http --peers-python $(BENCH_VENV)/bin/python
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.steering
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.hints
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.memory
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.startup
 

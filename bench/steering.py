@@ -28,9 +28,6 @@ from service.client import Client, ProblemError
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*-grey.jpg"))
 VARIATIONS = 8
-BATCH_SIZE = (4000, 3000)
-"""Width and height: 12 megapixels."""
-
 Row = tuple[str, Callable[[Client, bytes], object]]
 
 ROWS: tuple[Row, ...] = (
@@ -68,7 +65,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.steering", description=__doc__)
     parser.add_argument("--side", type=int, default=1000, help="of the pictures that are steered")
     parser.add_argument("--rounds", type=int, default=3, help="over all samples")
-    parser.add_argument("--files", type=int, default=16, help="of 12 megapixels, in a batch")
+    parser.add_argument("--files", type=int, default=16, help="in the largest batch")
+    parser.add_argument("--width", type=int, default=4000, help="of those, which are 4 x 3")
     options = parser.parse_args()
     port = free_port()
     environment = {name: value.format(port=port) for name, value in SERVICE.environment}
@@ -81,7 +79,7 @@ def main() -> None:
         pictures = [_encode(path, (options.side, options.side)) for path in SAMPLES]
         print_ratios(time_rows(client, pictures, options.rounds))
         if options.files:
-            print_batches(port, server.pid, options.files)
+            print_batches(port, server.pid, options.files, options.width)
 
 
 def time_rows(client: Client, pictures: list[bytes], rounds: int) -> dict[str, list[float]]:
@@ -120,12 +118,13 @@ def print_ratios(times_ms: dict[str, list[float]]) -> None:
         print(f"| {name} | {median(row):.0f} | {ratio:.2f} |", flush=True)
 
 
-def print_batches(port: int, pid: int, most: int) -> None:
+def print_batches(port: int, pid: int, most: int, width: int) -> None:
     """Print what batches of more and more large pictures need."""
-    picture = _encode(SAMPLES[0], BATCH_SIZE)
-    print("\n| files of 12 megapixels | peak MB above before | first bytes after | all after |")
+    picture = _encode(SAMPLES[0], (width, width * 3 // 4))
+    print(f"\n| files of {width * width * 3 / 4e6:.0f} megapixels ", end="")
+    print("| peak MB above before | first bytes after | all after |")
     print("| --- | ---: | ---: | ---: |")
-    for count in (2, most // 2, most):
+    for count in sorted({2, most // 2, most}):
         before = memory_bytes(pid)
         reset_peak_memory(pid)
         start = time.perf_counter()
