@@ -72,7 +72,7 @@ bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memor
 .PHONY: lock
 lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index URLs.
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements/serve.txt
-	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra dev \
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra telemetry --extra dev \
 		--constraint requirements/serve.txt --output-file requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra bench --output-file requirements/bench.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -1,15 +1,69 @@
-"""Slots: how many pictures are coloured at the same time, and who is next."""
+"""Slots and the line before them: what is coloured now, what waits, who is turned away."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextvars import copy_context
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import OverloadedError
+from service.stopwatch import stage_watcher
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+USUAL_SECONDS = 0.1
+"""What a picture is taken to need before the first one was measured."""
+MEAN_WEIGHT = 0.1
+"""How much each measured picture counts in the mean of them."""
+LONGEST_RETRY_S = 60
+
+StageObserver = Callable[[str], AbstractContextManager[object]]
+"""Told the name of a stage; surrounds it."""
+
+
+class AbandonedError(Exception):
+    """Nobody waits for the result any more."""
+
+
+class Job:
+    """One call in a slot, which stops before its next stage once it is abandoned.
+
+    A thread cannot be stopped from outside, and a large picture takes seconds.
+
+    Parameters
+    ----------
+    observe : callable
+        Surrounds every stage.
+    """
+
+    def __init__(self, observe: StageObserver) -> None:
+        self.abandoned = False
+        self._observe = observe
+
+    @contextmanager
+    def watch(self, stage: str) -> Iterator[None]:
+        """Surround a stage.
+
+        Raises
+        ------
+        AbandonedError
+            When nobody waits for it.
+        """
+        if self.abandoned:
+            raise AbandonedError
+        with self._observe(stage):
+            yield
 
 
 class Slots:
@@ -23,10 +77,35 @@ class Slots:
     ----------
     count : int
         Pictures at the same time.
+    observe : callable, optional
+        Surrounds every stage.
+    check : callable, optional
+        Called in a slot before the work; may refuse it by raising.
+    close_timeout_s : float
+        Seconds that closing waits for pictures in work.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(
+        self,
+        count: int,
+        observe: StageObserver = nullcontext,
+        check: Callable[[], None] = lambda: None,
+        close_timeout_s: float = math.inf,
+    ) -> None:
+        self.count = count
+        self.mean_s = USUAL_SECONDS
+        self._busy = 0
+        self._idle = threading.Condition()
+        self._observe = observe
+        self._check = check
+        self._streams = asyncio.Semaphore(count)
+        self._close_timeout_s = close_timeout_s
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="slot")
+
+    @property
+    def busy(self) -> int:
+        """Slots that are at work."""
+        return self._busy
 
     async def run(
         self,
@@ -34,8 +113,61 @@ class Slots:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Call a function in a slot, first come, first served."""
-        return await asyncio.wrap_future(self._threads.submit(function, *args, **kwargs))
+        """Call a function in a slot, first come, first served.
+
+        Cancelled, it leaves the line, or stops before its next stage.
+        """
+        job = Job(self._observe)
+        context = copy_context()
+        context.run(stage_watcher.set, job)
+
+        def occupy() -> Result:
+            with self._occupied():
+                self._check()
+                return context.run(function, *args, **kwargs)
+
+        try:
+            return await asyncio.wrap_future(self._threads.submit(occupy))
+        finally:
+            job.abandoned = True
+
+    async def run_on(
+        self,
+        upload: UploadFile,
+        function: Callable[Concatenate[bytes, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Call a function with the bytes of an upload, which until then may stay on disk."""
+
+        def read_and_call() -> Result:
+            return function(upload.file.read(), *args, **kwargs)
+
+        return await self.run(read_and_call)
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[None]:
+        """Wait for the turn of an answer that is made while it is sent.
+
+        It keeps a decoded picture, or finished ones, for as long as its client
+        takes: there must not be more of them than there are slots.
+        """
+        async with self._streams:
+            yield
+
+    @contextmanager
+    def _occupied(self) -> Iterator[None]:
+        with self._idle:
+            self._busy += 1
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - start
+            with self._idle:
+                self._busy -= 1
+                self.mean_s += MEAN_WEIGHT * (seconds - self.mean_s)
+                self._idle.notify_all()
 
     def __enter__(self) -> Slots:
         return self
@@ -46,4 +178,125 @@ class Slots:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        # What is in work is not waited for longer than was promised.
+        timeout_s = None if math.isinf(self._close_timeout_s) else self._close_timeout_s
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, timeout_s)
+
+
+class Line:
+    """Requests that were taken on: those in work, and a bounded number that waits.
+
+    Parameters
+    ----------
+    slots : Slots
+        What they wait for.
+    length : int
+        How many may wait.
+    """
+
+    def __init__(self, slots: Slots, length: int) -> None:
+        self.capacity = slots.count + length
+        self.taken = 0
+        self._slots = slots
+        self._full_since: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests that were taken on and are not in a slot."""
+        return max(0, self.taken - self._slots.busy)
+
+    @property
+    def saturated_s(self) -> float:
+        """Seconds since requests began to be turned away; 0 when the line is moving.
+
+        Under constant overload a place becomes free every moment, so the line
+        must be half empty before it counts as moving again.
+        """
+        return 0.0 if self._full_since is None else time.monotonic() - self._full_since
+
+    @property
+    def retry_after_s(self) -> int:
+        """Whole seconds in which those before will be done, as far as can be told."""
+        seconds = math.ceil(self.taken * self._slots.mean_s / self._slots.count)
+        return min(max(1, seconds), LONGEST_RETRY_S)
+
+    def check_room(self) -> None:
+        """Make sure that one more request can be taken on.
+
+        Raises
+        ------
+        OverloadedError
+        """
+        if self.taken >= self.capacity:
+            if self._full_since is None:
+                self._full_since = time.monotonic()
+            raise OverloadedError(self.capacity, self.retry_after_s)
+
+    def enter(self) -> None:
+        """Take a request on.
+
+        Raises
+        ------
+        OverloadedError
+            When there is no room.
+        """
+        self.check_room()
+        self.taken += 1
+
+    def leave(self) -> None:
+        """Let go of a request that was taken on."""
+        self.taken -= 1
+        if self.taken <= self.capacity // 2:
+            self._full_since = None
+
+
+class AdmissionMiddleware:
+    """Turn away requests that would have to wait too long, as early as that is known.
+
+    At once when the line is full already; else a request takes its place when
+    its body is complete: slow uploads take no place from others.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        line = getattr(scope["app"].state, "line", None) if scope["type"] == "http" else None
+        # Only bodies bring work.
+        if line is None or not has_body(scope):
+            await self.app(scope, receive, send)
+            return
+        try:
+            line.check_room()
+        except OverloadedError as error:
+            await error.answer()(scope, receive, send)
+            return
+        taken_on = False
+
+        async def receive_and_enter() -> Message:
+            nonlocal taken_on
+            message = await receive()
+            ends_body = message["type"] == "http.request" and not message.get("more_body", False)
+            if ends_body and not taken_on:
+                line.enter()
+                taken_on = True
+            return message
+
+        try:
+            await self.app(scope, receive_and_enter, send)
+        finally:
+            if taken_on:
+                line.leave()
+
+
+def has_body(scope: Scope) -> bool:
+    """Tell whether a request announces a body."""
+    headers = Headers(scope=scope)
+    return headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers

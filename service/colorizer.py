@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from service.cie import Float32
 from service.color import resize_plane
 from service.errors import InputNotTakenError, ModelFileError, UnknownModelError
 from service.palettes import main_colors
+
+logger = logging.getLogger(__name__)
 
 NO_COLOR = np.zeros((1, 1, 4), np.float32)
 """A palette whose only colour has weight 0: the model chooses."""
@@ -229,7 +232,7 @@ class Registry:
         self._colorizers = {colorizer.name: colorizer for colorizer in colorizers}
 
     @classmethod
-    def load(cls, models_dir: Path, intra_op_threads: int) -> Registry:
+    def load(cls, models_dir: Path, intra_op_threads: int, *, strict: bool = True) -> Registry:
         """Load every ``NAME.onnx`` with its ``NAME.json``.
 
         Parameters
@@ -237,17 +240,29 @@ class Registry:
         models_dir : Path
         intra_op_threads : int
             Threads that one prediction may use.
+        strict : bool
+            Whether all of them must be good; else the others are logged.
 
         Raises
         ------
         ModelFileError
-            When the folder has no models, or one of them cannot be used; the
-            message names the file and says why.
+            When the folder has no models, or one of them (if not strict, each)
+            cannot be used; the message names the file and says why.
         """
         artifacts = sorted(models_dir.glob("*.onnx"))
         if not artifacts:
             raise ModelFileError(models_dir, "no *.onnx file in this folder")
-        return cls([_load_colorizer(artifact, intra_op_threads) for artifact in artifacts])
+        colorizers = []
+        for artifact in artifacts:
+            try:
+                colorizers.append(_load_colorizer(artifact, intra_op_threads))
+            except ModelFileError as error:
+                if strict:
+                    raise
+                logger.error("Left out a model: %s", error)  # noqa: TRY400 - it says where
+        if not colorizers:
+            raise ModelFileError(models_dir, "no model in this folder can be used")
+        return cls(colorizers)
 
     @property
     def names(self) -> tuple[str, ...]:

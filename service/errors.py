@@ -5,6 +5,11 @@ The tree, with the HTTP status of each::
     ColorizeError                   500
     +-- ModelFileError              500  at start only: the service does not begin to listen
     +-- NotReadyError               503
+    +-- OverloadedError             503
+    +-- ShuttingDownError           503
+    +-- WorkTimeoutError            504
+    +-- UnauthorizedError           401
+    +-- UploadTimeoutError          408
     +-- UnknownModelError           404
     +-- NotAcceptableError          406
     +-- TooLargeError               413
@@ -38,7 +43,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
+PROBLEM_STATE = "problem"
 RECEIVED_TEXT_LIMIT = 200
 """Characters of a wrong value that are sent back: enough to recognise it."""
 
@@ -72,6 +79,18 @@ class ProblemResponse(JSONResponse):
     def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         body = problem.model_dump(exclude_none=True)
         super().__init__(body, status_code=problem.status, headers=dict(headers or {}))
+        self._type = problem.type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and note in the scope with what."""
+        scope.setdefault("state", {})[PROBLEM_STATE] = self._type
+        await super().__call__(scope, receive, send)
+
+
+def problem_of(scope: Scope) -> str | None:
+    """Tell the type of the problem that a request was answered with, if any."""
+    problem: str | None = scope.get("state", {}).get(PROBLEM_STATE)
+    return problem
 
 
 PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
@@ -146,6 +165,117 @@ class NotReadyError(ColorizeError):
     def headers(self) -> Mapping[str, str]:
         """Ask to come back soon: loading takes a few seconds."""
         return {"Retry-After": "2"}
+
+
+class OverloadedError(ColorizeError):
+    """As many requests as the service takes on are under way.
+
+    Parameters
+    ----------
+    capacity : int
+        How many that is.
+    retry_after_s : int
+        When to come back.
+    what : str
+        Of what there are too many.
+    """
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "/problems/overloaded"
+    title = "Overloaded"
+
+    def __init__(self, capacity: int, retry_after_s: int, what: str = "requests") -> None:
+        super().__init__(
+            f"At most {capacity:,} {what} are taken on at a time. "
+            f"Received: one more; come back in {retry_after_s} s",
+            accepted=capacity,
+        )
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say when there will be room."""
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class ShuttingDownError(ColorizeError):
+    """The service is being stopped, and the time to finish is over."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "/problems/shutting-down"
+    title = "Shutting down"
+
+    def __init__(self) -> None:
+        super().__init__("The service is being stopped. Send the request again.")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Send clients to whoever takes over."""
+        return {"Retry-After": "5", "Connection": "close"}
+
+
+class WorkTimeoutError(ColorizeError):
+    """The answer was not there in time."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    type = "/problems/timeout"
+    title = "Timeout"
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            f"A request may take {timeout_s:g} s beside its upload. Received: one that needs more",
+            accepted=timeout_s,
+        )
+
+
+class UnauthorizedError(ColorizeError):
+    """The request has no key, or one that is not known."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    type = "/problems/unauthorized"
+    title = "Unauthorized"
+
+    def __init__(self, received: str) -> None:
+        super().__init__(
+            "A request must have one of the keys of this service: `Authorization: Bearer KEY`, "
+            f"`X-API-Key: KEY`, or as the password of Basic. Received: {received}"
+        )
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Let browsers ask for the key."""
+        return {"WWW-Authenticate": 'Bearer realm="colorize", Basic realm="colorize"'}
+
+
+class UploadTimeoutError(ColorizeError):
+    """The body comes in too slowly.
+
+    Parameters
+    ----------
+    received_bytes : int
+    elapsed_s : float
+    timeout_s, min_bytes_per_s : float
+        What is granted at once, and what each second beyond it costs.
+    """
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    type = "/problems/upload-timeout"
+    title = "Upload timeout"
+
+    def __init__(
+        self, received_bytes: int, elapsed_s: float, timeout_s: float, min_bytes_per_s: float
+    ) -> None:
+        super().__init__(
+            f"A body must be complete within {timeout_s:g} s and a second for each "
+            f"{min_bytes_per_s:,.0f} bytes. "
+            f"Received: {received_bytes:,} bytes in {elapsed_s:.1f} s",
+            received=received_bytes,
+        )
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Close the connection: the rest of the body is never read."""
+        return {"Connection": "close"}
 
 
 class UnknownModelError(ColorizeError):

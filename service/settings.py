@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "COLORIZE_"
+
+
+QUEUE_PER_SLOT = 16
+"""Requests that may wait for each slot: a second or two of small pictures."""
 
 
 def available_cores(
@@ -80,6 +86,17 @@ def _default_models_dir() -> Path:
     return beside_package if beside_package.is_dir() else Path("models")
 
 
+LogFormat = Literal["auto", "json", "human"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+# One word after another, with commas between; not JSON, as pydantic-settings has it.
+Words = Annotated[tuple[str, ...], NoDecode]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+
+KEY = re.compile(r"[!-+\--~]+")
+"""Printable ASCII without spaces and commas."""
+
+
 class Settings(BaseSettings):
     """What an operator can set; `docs/configuration.md` has the same as a table."""
 
@@ -106,6 +123,36 @@ class Settings(BaseSettings):
     default_model: str = Field(
         default="v12", description="Model that colours when a request names none."
     )
+    strict_models: bool = Field(
+        default=True,
+        description="Whether a model that cannot be used stops the service at its start; "
+        "if not, it is told in the log, and the others serve.",
+    )
+    api_keys: Secrets = Field(
+        default=(),
+        description="Keys, comma separated, of which a request must have one; "
+        "everybody may come when there are none.",
+    )
+    api_keys_file: Path | None = Field(
+        default=None,
+        description="File with more of them, one a line; lines that begin with `#` are left out.",
+    )
+    cors_origins: Words = Field(
+        default=(),
+        description="Origins, comma separated, whose pages may use the service from a browser; "
+        "`*` for all.",
+    )
+    log_format: LogFormat = Field(
+        default="auto",
+        description="`json`, `human`, or `auto`: for people on a terminal, else JSON.",
+    )
+    log_level: LogLevel = Field(
+        default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+    tracing: bool = Field(
+        default=False,
+        description="Whether to send spans to OpenTelemetry; needs the extra `telemetry`.",
+    )
     max_upload_bytes: int = Field(
         default=64 * 1024 * 1024,
         gt=0,
@@ -123,6 +170,77 @@ class Settings(BaseSettings):
         description="Pictures that one request to `/colorize/batch` may have; "
         "more is answered with 422.",
     )
+    max_total_upload_bytes: int = Field(
+        default=512 * 1024 * 1024,
+        gt=0,
+        description="Bytes that the bodies of all requests under way may have together; "
+        "more is answered with 503.",
+    )
+    max_total_answer_bytes: int = Field(
+        default=1024 * 1024 * 1024,
+        gt=0,
+        description="Bytes of answers that clients may have not taken yet, of all together; "
+        "while there are more, pictures are answered with 503.",
+    )
+    max_form_fields: int = Field(
+        default=32,
+        gt=0,
+        description="Fields without a file that a form may have; more is answered with 400.",
+    )
+    max_field_bytes: int = Field(
+        default=256 * 1024,
+        gt=0,
+        description="Bytes that a form field may have which is no file; more is answered with 400.",
+    )
+    max_header_bytes: int = Field(
+        default=64 * 1024,
+        gt=0,
+        description="Bytes that address and headers of a request may have; "
+        "more is answered with 431.",
+    )
+    header_timeout_s: float = Field(
+        default=10,
+        gt=0,
+        description="Seconds in which a connection must say what it wants, else it is closed.",
+    )
+    upload_timeout_s: float = Field(
+        default=10,
+        gt=0,
+        description="Seconds in which a request body must be complete, beside one for each "
+        "`min_upload_bytes_per_s` that have come; then 408.",
+    )
+    min_upload_bytes_per_s: float = Field(
+        default=10_000,
+        gt=0,
+        description="Bytes a second that a client must send, and take of its answer, "
+        "to be waited for.",
+    )
+    request_timeout_s: float = Field(
+        default=60,
+        gt=0,
+        description="Seconds that a complete request may wait and be worked at; then 504.",
+    )
+    shutdown_timeout_s: float = Field(
+        default=25,
+        ge=0,
+        description="Seconds that requests in work are given when the service is stopped.",
+    )
+    max_connections: int = Field(
+        default=512,
+        gt=0,
+        description="Connections at the same time; one more is answered with 503 and closed.",
+    )
+    queue_length: int = Field(
+        default_factory=lambda: QUEUE_PER_SLOT * available_cores(),
+        ge=0,
+        description="Requests that may wait for a slot; one more is answered with 503 at once. "
+        "By default 16 for each of `working_slots`.",
+    )
+    saturated_after_s: float = Field(
+        default=10,
+        ge=0,
+        description="Seconds of turning requests away after which `/health/ready` answers 503.",
+    )
     working_slots: int = Field(
         default_factory=available_cores,
         gt=0,
@@ -136,6 +254,39 @@ class Settings(BaseSettings):
         "the cores that each slot has for itself.",
     )
 
+    @field_validator("api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(KEY.fullmatch(key.get_secret_value()) for key in keys):
+            raise ValueError("each key must be printable ASCII, without spaces and commas")
+        return keys
+
+    @model_validator(mode="after")
+    def _read_keys(self) -> Settings:
+        """Take over the keys of the file; one without any would leave the door open."""
+        if self.api_keys_file is None:
+            return self
+        try:
+            lines = self.api_keys_file.read_text("ascii").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"COLORIZE_API_KEYS_FILE: cannot be read: {error}") from error
+        words = [line.strip() for line in lines]
+        keys = [SecretStr(word) for word in words if word and not word.startswith("#")]
+        if not keys:
+            raise ValueError(f"COLORIZE_API_KEYS_FILE: no key in {self.api_keys_file}")
+        if not all(KEY.fullmatch(key.get_secret_value()) for key in keys):
+            raise ValueError(
+                f"COLORIZE_API_KEYS_FILE: a line of {self.api_keys_file} is no key: "
+                "printable ASCII, without spaces and commas"
+            )
+        self.api_keys = (*self.api_keys, *keys)
+        return self
+
     @model_validator(mode="after")
     def _share_cores(self) -> Settings:
         """Fill in slots and threads so that together they never exceed the cores.
@@ -148,6 +299,8 @@ class Settings(BaseSettings):
             self.working_slots = max(1, cores // self.intra_op_threads)
         elif "intra_op_threads" not in self.model_fields_set:
             self.intra_op_threads = max(1, cores // self.working_slots)
+        if "queue_length" not in self.model_fields_set:
+            self.queue_length = QUEUE_PER_SLOT * self.working_slots
         if self.working_slots * self.intra_op_threads > cores:
             raise ValueError(
                 "COLORIZE_WORKING_SLOTS x COLORIZE_INTRA_OP_THREADS must be at most the available "

@@ -36,6 +36,9 @@ PROBLEM_RESPONSES = errors.problem_responses(
     errors.UnreadablePictureError,
     errors.EmptyUploadError,
     errors.NotReadyError,
+    errors.OverloadedError,
+    errors.UploadTimeoutError,
+    errors.WorkTimeoutError,
 )
 """What every route that colours pictures may answer in place of them."""
 

@@ -24,7 +24,7 @@ from service.errors import (
 from service.images import Limits
 from service.names import UniqueNames
 from service.pipeline import ColorizedPicture, OutputOptions, colorize
-from service.routes import LoadedRegistry, WorkingSlots, content_disposition
+from service.routes import LoadedRegistry, StreamTurn, WorkingSlots, content_disposition
 from service.routes.ahead import run_ahead
 from service.routes.answers import ZIP_CONTENT, document_answer
 from service.routes.parameters import (
@@ -70,6 +70,7 @@ def build_router(settings: Settings) -> APIRouter:
         "/colorize/batch",
         summary="Colour many pictures",
         response_class=Response,
+        dependencies=[StreamTurn],
         responses=document_answer(
             "A ZIP of `NAME-MODEL.EXTENSION`, `palettes.json` and, if files failed, `errors.json`.",
             ZIP_CONTENT,

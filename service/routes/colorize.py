@@ -48,7 +48,7 @@ def build_router(settings: Settings) -> APIRouter:
         colorizer = registry.get(model)
         output = requested_output.of_picture(keep_metadata=metadata == "keep")
         look = await requested_look.read(slots, limits)
-        picture = await slots.run(colorize, await file.read(), colorizer, limits, output, look)
+        picture = await slots.run_on(file, colorize, colorizer, limits, output, look)
         return answer_picture(picture, file.filename, f"-{model}")
 
     return router

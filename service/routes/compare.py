@@ -53,9 +53,7 @@ def build_router(settings: Settings) -> APIRouter:
         colorizers = [registry.get(name) for name in dict.fromkeys(map(str.strip, names))]
         output = requested_output.of_picture()
         look = await requested_look.read(slots, limits)
-        sheet = await slots.run(
-            draw_comparison, await file.read(), colorizers, limits, output, look
-        )
+        sheet = await slots.run_on(file, draw_comparison, colorizers, limits, output, look)
         return answer_picture(sheet, file.filename, "-compare")
 
     return router

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from service.errors import NotReadyError, problem_responses
+from service.admission import Line
+from service.errors import NotReadyError, OverloadedError, problem_responses
 from service.routes import LoadedRegistry
-
-router = APIRouter(prefix="/health", tags=["health"])
+from service.settings import Settings
 
 
 class Live(BaseModel):
@@ -24,13 +24,25 @@ class Ready(BaseModel):
     models: list[str]
 
 
-@router.get("/live", summary="Is the process alive?")
-async def live() -> Live:
-    """Answer at all: that is the check."""
-    return Live()
+def build_router(settings: Settings) -> APIRouter:
+    """Make the routes, with the limits of `settings`."""
+    router = APIRouter(prefix="/health", tags=["health"])
 
+    @router.get("/live", summary="Is the process alive?")
+    async def live() -> Live:
+        """Answer at all: that is the check."""
+        return Live()
 
-@router.get("/ready", summary="Can it colour now?", responses=problem_responses(NotReadyError))
-async def ready(registry: LoadedRegistry) -> Ready:
-    """Answer 200 when the models are loaded and warmed, else 503."""
-    return Ready(models=list(registry.names))
+    @router.get(
+        "/ready",
+        summary="Can it colour now?",
+        responses=problem_responses(NotReadyError, OverloadedError),
+    )
+    async def ready(request: Request, registry: LoadedRegistry) -> Ready:
+        """Answer 200 when the models are loaded and requests are taken on, else 503."""
+        line: Line = request.app.state.line
+        if line.saturated_s > settings.saturated_after_s:
+            raise OverloadedError(line.capacity, line.retry_after_s)
+        return Ready(models=list(registry.names))
+
+    return router

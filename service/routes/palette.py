@@ -58,7 +58,7 @@ def build_router(settings: Settings) -> APIRouter:
         ] = EXTRACTED_COLORS,
     ) -> PaletteOfPicture:
         """Answer the palette that the picture would give as a `reference`."""
-        palette = await slots.run(read_palette, await file.read(), limits, colors)
+        palette = await slots.run_on(file, read_palette, limits, colors)
         names = palette_to_hex(palette)
         response.headers["X-Colorize-Palette"] = palette_header([names])
         return PaletteOfPicture(

@@ -132,7 +132,7 @@ class RequestedLook:
         if self.reference is None:
             return self.look
         with errors_of("reference"):
-            palette = await slots.run(read_palette, await self.reference.read(), limits)
+            palette = await slots.run_on(self.reference, read_palette, limits)
         return Look(palette, self.look.hints, 0, self.look.adjustments)
 
 

@@ -14,7 +14,13 @@ from service.archive import ZipWriter
 from service.images import Limits
 from service.names import UniqueNames
 from service.pipeline import Colorings, predict_colorings
-from service.routes import LoadedRegistry, WorkingSlots, content_disposition, palette_header
+from service.routes import (
+    LoadedRegistry,
+    StreamTurn,
+    WorkingSlots,
+    content_disposition,
+    palette_header,
+)
 from service.routes.ahead import run_ahead
 from service.routes.answers import (
     PICTURE_CONTENT,
@@ -47,6 +53,7 @@ def build_router(settings: Settings) -> APIRouter:
         "/colorize/variations",
         summary="Colour a picture in several ways",
         response_class=Response,
+        dependencies=[StreamTurn],
         responses=document_answer(
             "A ZIP of `NAME-MODEL-VARIATION.EXTENSION` and `palettes.json`, or one sheet.",
             ZIP_CONTENT | PICTURE_CONTENT,
@@ -79,13 +86,12 @@ def build_router(settings: Settings) -> APIRouter:
         colorizer = registry.get(model)
         refuse_palette(requested_look)
         look = requested_look.look
-        data = await file.read()
         if sheet:
             output = requested_output.of_picture()
-            picture = await slots.run(draw_variations, data, colorizer, limits, output, look, n)
+            picture = await slots.run_on(file, draw_variations, colorizer, limits, output, look, n)
             return answer_picture(picture, file.filename, f"-{model}-variations")
         output = requested_output.of_archive(keep_metadata=metadata == "keep")
-        colorings = await slots.run(predict_colorings, data, colorizer, limits, output, look, n)
+        colorings = await slots.run_on(file, predict_colorings, colorizer, limits, output, look, n)
         return StreamingResponse(
             _pack(colorings, slots, settings.working_slots, file.filename, model, look.variation),
             media_type=ZIP_MEDIA_TYPE,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from service.admission import Slots
+from service.admission import Line, Slots
+from service.errors import OverloadedError
+from service.stopwatch import Stopwatch
 
 
 def test_run_returns_result_of_call() -> None:
@@ -67,3 +72,175 @@ def test_run_leaves_event_loop_free() -> None:
 
     with Slots(1) as slots:
         assert asyncio.run(wait_for_each_other())
+
+
+def test_run_cancelled_in_line_never_runs() -> None:
+    ran: list[str] = []
+    release = threading.Event()
+
+    async def cancel_second() -> None:
+        first = asyncio.create_task(slots.run(release.wait, 10))
+        second = asyncio.create_task(slots.run(ran.append, "second"))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        await asyncio.sleep(0)
+        release.set()
+        await first
+        await slots.run(ran.append, "third")
+
+    with Slots(1) as slots:
+        asyncio.run(cancel_second())
+
+    assert ran == ["third"]
+
+
+def test_run_cancelled_in_work_stops_before_next_stage() -> None:
+    stages: list[str] = []
+    in_first, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        watch = Stopwatch()
+        try:
+            with watch.stage("first"):
+                in_first.set()
+                go_on.wait(10)
+                stages.append("first")
+            with watch.stage("second"):
+                stages.append("second")
+        finally:
+            over.set()
+
+    async def cancel_in_first_stage() -> None:
+        task = asyncio.create_task(slots.run(work))
+        await asyncio.to_thread(in_first.wait, 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        go_on.set()
+
+    with Slots(1) as slots:
+        asyncio.run(cancel_in_first_stage())
+        assert over.wait(10)
+
+    assert stages == ["first"]
+
+
+def test_run_reports_stages() -> None:
+    reported: list[str] = []
+
+    @contextmanager
+    def observe(stage: str) -> Iterator[None]:
+        reported.append(f"{stage} begins")
+        yield
+        reported.append(f"{stage} ends")
+
+    def work() -> None:
+        with Stopwatch().stage("decode"):
+            reported.append("work")
+
+    with Slots(1, observe) as slots:
+        asyncio.run(slots.run(work))
+
+    assert reported == ["decode begins", "work", "decode ends"]
+
+
+def test_run_learns_how_long_pictures_take() -> None:
+    with Slots(1) as slots:
+        before = slots.mean_s
+        asyncio.run(slots.run(time.sleep, 0.001))
+
+    assert slots.mean_s < before
+
+
+def test_close_does_not_wait_longer_than_told() -> None:
+    release = threading.Event()
+    start = time.monotonic()
+    with Slots(1, close_timeout_s=0.05) as slots:
+        slots._threads.submit(slots_occupied, slots, release)
+        while not slots.busy:
+            time.sleep(0.001)
+
+    assert time.monotonic() - start < 5
+    release.set()
+
+
+def slots_occupied(slots: Slots, release: threading.Event) -> None:
+    with slots._occupied():
+        release.wait(10)
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """Two slots, of which nobody is in, and three places: room for five."""
+    with Slots(2) as slots:
+        yield Line(slots, 3)
+
+
+def test_line_turns_away_who_finds_it_full(line: Line) -> None:
+    for _ in range(5):
+        line.enter()
+
+    with pytest.raises(OverloadedError) as caught:
+        line.enter()
+    line.leave()
+    line.enter()
+
+    assert caught.value.accepted == 5
+    assert (line.taken, line.waiting) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("mean_s", "retry_after_s"), [(0.01, 1), (0.5, 2), (2.0, 5), (100.0, 60)], ids=str
+)
+def test_line_tells_when_to_come_back(mean_s: float, retry_after_s: int, line: Line) -> None:
+    line._slots.mean_s = mean_s
+    for _ in range(5):
+        line.enter()
+
+    # Five pictures in two slots.
+    assert line.retry_after_s == retry_after_s
+
+
+def test_line_is_saturated_until_it_is_half_empty(line: Line) -> None:
+    for _ in range(5):
+        line.enter()
+    assert line.saturated_s == 0
+    with pytest.raises(OverloadedError):
+        line.check_room()
+    time.sleep(0.002)
+
+    seconds = []
+    for _ in range(3):
+        seconds.append(line.saturated_s)
+        line.leave()
+
+    assert all(each > 0 for each in seconds)
+    assert line.saturated_s == 0
+
+
+def test_run_is_refused_by_check_in_slot() -> None:
+    def refuse() -> None:
+        raise OverloadedError(1, 2)
+
+    ran: list[str] = []
+    with Slots(1, check=refuse) as slots, pytest.raises(OverloadedError):
+        asyncio.run(slots.run(ran.append, "picture"))
+
+    assert ran == []
+
+
+def test_stream_waits_for_another_to_end() -> None:
+    order: list[str] = []
+
+    async def stream(name: str) -> None:
+        async with slots.stream():
+            order.append(f"{name} begins")
+            await asyncio.sleep(0.001)
+            order.append(f"{name} ends")
+
+    async def stream_twice() -> None:
+        await asyncio.gather(stream("first"), stream("second"))
+
+    with Slots(1) as slots:
+        asyncio.run(stream_twice())
+
+    assert order == ["first begins", "first ends", "second begins", "second ends"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -484,3 +485,59 @@ def test_load_names_faulty_model_among_sound_ones(folder: Path) -> None:
     (folder / "v12.json").unlink()
 
     assert_load_fails(folder, "v12.json", "missing")
+
+
+# Models that cannot be used, while others can
+
+
+def spoil_truncated(folder: Path) -> None:
+    artifact = folder / "v2.onnx"
+    artifact.write_bytes(artifact.read_bytes()[:100])
+
+
+def spoil_swapped(folder: Path) -> None:
+    (folder / "v2.onnx").write_bytes((folder / "v1.onnx").read_bytes() + b"\0")
+
+
+def spoil_without_card(folder: Path) -> None:
+    (folder / "v2.json").unlink()
+
+
+def spoil_inputs(folder: Path) -> None:
+    artifact = folder / "v2.onnx"
+    artifact.write_bytes(artifact.read_bytes().replace(b"lightness", b"luminance"))
+    sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest()
+    edit_card(folder / "v2.json", sha256=sha256)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_truncated, r"v2\.onnx: the file must have the SHA-256 that its card gives"),
+        (spoil_swapped, r"v2\.onnx: the file must have the SHA-256 that its card gives"),
+        (spoil_without_card, r"v2\.json: the card of v2\.onnx is missing"),
+        (spoil_inputs, r"v2\.onnx: the inputs must be those of the card, \['lightness'\]"),
+    ],
+)
+def test_load_not_strict_leaves_out_what_cannot_be_used(
+    spoil: Callable[[Path], None], message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_model(tmp_path, "v1")
+    write_model(tmp_path, "v2")
+    spoil(tmp_path)
+
+    with pytest.raises(ModelFileError, match=message):
+        Registry.load(tmp_path, intra_op_threads=1)
+    registry = Registry.load(tmp_path, intra_op_threads=1, strict=False)
+
+    assert registry.names == ("v1",)
+    (record,) = caplog.records
+    assert re.search(f"^Left out a model: .*{message}", record.message)
+
+
+def test_load_not_strict_needs_one_model(tmp_path: Path) -> None:
+    write_model(tmp_path, "v2")
+    spoil_without_card(tmp_path)
+
+    with pytest.raises(ModelFileError, match="no model in this folder can be used"):
+        Registry.load(tmp_path, intra_op_threads=1, strict=False)

@@ -480,6 +480,51 @@ def test_post_too_many_streamed_bytes_stops_reading(app: FastAPI, client: TestCl
     }
 
 
+def test_post_too_many_fields_answers_problem(client: TestClient) -> None:
+    response = client.post(
+        "/colorize", files={f"field-{number}": (None, "x") for number in range(33)}
+    )
+
+    assert response.status_code == 400
+    assert response.json() == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "Too many fields. Maximum number of fields is 32. Received: POST /colorize",
+    }
+
+
+def test_post_too_many_files_answers_problem(client: TestClient, png: bytes) -> None:
+    files = [("files", (f"{number}.png", b"x")) for number in range(103)]
+
+    response = client.post("/colorize/batch", files=files)
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == (
+        "Too many files. Maximum number of files is 102. Received: POST /colorize/batch"
+    )
+
+
+def test_post_too_long_field_answers_problem(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_field_bytes": 2048}))
+
+    with TestClient(app) as strict:
+        response = strict.post("/colorize", files={"hints": (None, "x" * 2049)})
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == (
+        "Part exceeded maximum size of 2KB. Received: POST /colorize"
+    )
+
+
+@pytest.mark.parametrize("name", ["n" * 5000, "n" * 100_000], ids=len)
+def test_post_too_long_file_name_answers_problem(name: str, client: TestClient, png: bytes) -> None:
+    response = client.post("/colorize", files={"file": (name, png)})
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == "Invalid multipart data. Received: POST /colorize"
+
+
 # Models and health
 
 
@@ -545,6 +590,19 @@ def test_start_with_unknown_default_model_fails(settings: Settings) -> None:
     message = r"COLORIZE_DEFAULT_MODEL must be .*, v1, v12\. Received: v7"
     with pytest.raises(ModelFileError, match=message), TestClient(app):
         pass
+
+
+def test_start_not_strict_serves_without_default_model(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(settings.model_copy(update={"default_model": "v7", "strict_models": False}))
+
+    with TestClient(app) as client:
+        response = client.post("/colorize", files={"file": b"x"})
+
+    assert "Requests that name no model will fail" in caplog.text
+    assert response.status_code == 404
+    assert response.json()["accepted"] == ["v1", "v12"]
 
 
 @pytest.mark.parametrize(
@@ -661,10 +719,12 @@ def test_openapi_documents_upload_and_answers(client: TestClient) -> None:
         "200",
         "404",
         "406",
+        "408",
         "413",
         "415",
         "422",
         "503",
+        "504",
         "default",
     }
     assert set(operation["responses"]["200"]["content"]) == {

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 import service
 from service import settings as settings_module
+from service.__main__ import describe_settings_errors
 from service.settings import PREFIX, Settings, available_cores
 
 ROOT = Path(__file__).parents[2]
@@ -191,3 +192,61 @@ def test_package_version_is_that_of_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert service.__version__ == project["version"]
+
+
+# Keys and origins
+
+
+def test_keys_of_environment_and_file_are_joined(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys_file = tmp_path / "keys"
+    keys_file.write_text("# the gallery\nthird\n\n  fourth  \n")
+    monkeypatch.setenv("COLORIZE_API_KEYS", "first, second")
+    monkeypatch.setenv("COLORIZE_API_KEYS_FILE", str(keys_file))
+
+    settings = Settings()
+
+    keys = [key.get_secret_value() for key in settings.api_keys]
+    assert keys == ["first", "second", "third", "fourth"]
+    assert "first" not in repr(settings)
+
+
+@pytest.mark.parametrize("keys", ["first,", "first,,second", "two words", "schlüssel"])
+def test_keys_that_cannot_be_are_not_shown(keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORIZE_API_KEYS", keys)
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    assert describe_settings_errors(caught.value) == (
+        "error: COLORIZE_API_KEYS: each key must be printable ASCII, without spaces and commas"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "COLORIZE_API_KEYS_FILE: cannot be read: "),
+        ("# nothing\n", "COLORIZE_API_KEYS_FILE: no key in "),
+        ("two words\n", "COLORIZE_API_KEYS_FILE: a line of "),
+    ],
+)
+def test_keys_file_without_keys_stops_start(
+    content: str | None, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys_file = tmp_path / "keys"
+    if content is not None:
+        keys_file.write_text(content)
+    monkeypatch.setenv("COLORIZE_API_KEYS_FILE", str(keys_file))
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    assert describe_settings_errors(caught.value).startswith(f"error: {message}")
+
+
+def test_origins_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORIZE_CORS_ORIGINS", "https://a.example, https://b.example")
+
+    assert Settings().cors_origins == ("https://a.example", "https://b.example")

@@ -1,0 +1,73 @@
+"""Who may use the service: everybody, or those who have one of its keys."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import UnauthorizedError
+
+OPEN_PATH = "/health/"
+"""What needs no key: whoever restarts a process has none."""
+
+
+class AccessMiddleware:
+    """Ask for a key.
+
+    As `Authorization: Bearer KEY`, as `X-API-Key: KEY`, or as the password of
+    Basic, which browsers ask for by themselves.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    keys : sequence of str
+        Any of them will do.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        self.app = app
+        self._digests = [_digest(key.encode()) for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATH):
+            await self.app(scope, receive, send)
+            return
+        received = read_key(Headers(scope=scope))
+        if received is not None and self._knows(received):
+            await self.app(scope, receive, send)
+            return
+        error = UnauthorizedError("none" if received is None else "one that is not known")
+        await error.answer()(scope, receive, send)
+
+    def _knows(self, key: bytes) -> bool:
+        """Compare with all keys, in a time that tells nothing of them."""
+        digest = _digest(key)
+        # All of them, also after one that is equal.
+        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+
+
+def read_key(headers: Headers) -> bytes | None:
+    """Find the key of a request; None when it has none."""
+    scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
+        except (binascii.Error, ValueError):
+            return b""
+        return password
+    key = headers.get("X-API-Key")
+    return None if key is None else key.encode()
+
+
+def _digest(key: bytes) -> bytes:
+    """Make all keys of one length: comparing takes as long for each."""
+    return hashlib.sha256(key).digest()
