@@ -55,7 +55,7 @@ class Violation(BaseModel):
 
     location: str = Field(examples=["query"])
     name: str = Field(examples=["model"])
-    received: str | None = Field(description="Null when nothing was sent.")
+    received: str | None = Field(default=None, description="Absent when nothing was sent.")
     accepted: str = Field(examples=["Input should be a valid integer"])
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from service.cie import UInt8, UInt16
 from service.deep import (
@@ -42,9 +42,13 @@ from service.metadata import (
     tiff_directory,
 )
 from service.profiles import convert_deep_to_srgb, convert_to_srgb
+from service.structure import check_exif, check_scans, check_structure
 
 Samples = NDArray[Any]
 """Of uint8 or uint16."""
+
+# All compressed texts of a PNG together; Pillow would unpack 64 MB of them.
+PngImagePlugin.MAX_TEXT_MEMORY = 8 * 1024 * 1024
 
 # Pillow's own limit is a constant of the process; ours is a setting, checked in
 # `decode_image` from the header, so that nothing is decoded before it either.
@@ -180,6 +184,7 @@ def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) ->
     if not has_known_signature(data):
         raise UnsupportedFormatError(ACCEPTED_FORMATS)
     _silence_pillow()
+    check_structure(data)
     # A decoder fed with hostile bytes may raise anything at all.
     try:
         image = _open(data)
@@ -188,6 +193,8 @@ def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) ->
     width, height = image.size
     if width * height > limits.max_pixels:
         raise PictureTooLargeError(height, width, limits.max_pixels)
+    if image.format in ("JPEG", "MPO"):
+        check_scans(data, width * height)
     try:
         if has_deep_colour(image):
             pixels, alpha = _load_deep_colour(image, data)
@@ -366,6 +373,7 @@ def _read_metadata(image: ImageFile.ImageFile, data: bytes) -> Metadata:
     """Collect the metadata of a loaded picture; none when that fails."""
     try:
         # Pillow closes a TIFF once it is loaded, with directories not yet read.
+        check_exif(image.info.get("exif"))
         return read_metadata(_open(data) if image.format == "TIFF" else image)
     except Exception:  # noqa: BLE001 - damaged metadata does not damage the pixels
         return NO_METADATA
@@ -373,6 +381,7 @@ def _read_metadata(image: ImageFile.ImageFile, data: bytes) -> Metadata:
 
 def _read_orientation(image: Image.Image) -> int:
     try:
+        check_exif(image.info.get("exif"))
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 - damaged metadata does not damage the pixels
         return UPRIGHT
@@ -444,6 +453,7 @@ def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
 
 def _exif_dpi(image: Image.Image) -> tuple[float, float]:
     """Read the print resolution of formats that hold it in EXIF only."""
+    check_exif(image.info.get("exif"))
     exif = image.getexif()
     per_inch = 2.54 if exif.get(ExifTags.Base.ResolutionUnit) == CENTIMETRES else 1.0
     return (
