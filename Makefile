@@ -12,7 +12,7 @@ RECIPE ?= standard
 OUT ?= runs/train$(if $(filter-out standard,$(RECIPE)),-$(RECIPE))$(if $(CORPUS),-own)$(if $(COUNT),-$(COUNT)-pictures)$(if $(EPOCHS),-$(EPOCHS)-epochs)
 
 # What the documents show is of the shipped models; that of others stands beside them.
-RESULTS = $(if $(filter models,$(MODELS)),docs/results,$(MODELS))
+RESULTS = $(if $(filter models,$(MODELS)),docs/results,$(firstword $(MODELS)))
 
 BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
@@ -51,8 +51,8 @@ train: $(DEV_READY) ## Corpus, training, export, evaluation (OUT, EPOCHS, COUNT,
 		$(if $(COUNT),--count $(COUNT)) $(if $(CORPUS),--corpus $(CORPUS))
 
 .PHONY: evaluate
-evaluate: $(DEV_READY) ## Judge the models (MODELS) on unseen pictures, or on CORPUS.
-	$(TRAINING) evaluate --models $(MODELS) $(if $(CORPUS),--corpus $(CORPUS)) --out $(if $(CORPUS),runs/evaluate,$(RESULTS))
+evaluate: $(DEV_READY) ## Judge the models (MODELS: folders) on unseen pictures, or on CORPUS.
+	$(TRAINING) evaluate $(addprefix --models ,$(MODELS)) $(if $(CORPUS),--corpus $(CORPUS)) --out $(if $(CORPUS),runs/evaluate,$(RESULTS))
 
 .PHONY: gallery
 gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).

@@ -72,3 +72,8 @@ class ModelCard(_Part):
     metrics: dict[str, float] = Field(
         description="On the test split, with the true palettes given."
     )
+    evaluation: dict[str, float] = Field(
+        default_factory=dict,
+        description="Means on generated pictures that no training uses, by their kind and what "
+        "the model was told; none before it was evaluated.",
+    )

@@ -152,15 +152,22 @@ def test_module_tables_name_every_module() -> None:
     assert sorted(named) == sorted(modules)
 
 
+def show(choice: bool | int | float | str | tuple[int, ...]) -> str:
+    """A choice of a recipe as the table writes it."""
+    if isinstance(choice, bool):
+        return "yes" if choice else "no"
+    if isinstance(choice, tuple):
+        return ", ".join(map(show, choice))
+    return f"{choice:,}" if isinstance(choice, int) else str(choice)
+
+
 def test_recipe_table_has_every_choice() -> None:
     _, *rows = table_rows(section(TRAINING, "Recipes"))
     table = {name.split("`")[1]: shown for name, *shown in rows if "`" in name}
     for field in fields(Recipe):
         if field.name != "name":
             choices = [getattr(recipe, field.name) for recipe in RECIPES.values()]
-            assert table[field.name] == [
-                f"{choice:,}" if isinstance(choice, int) else str(choice) for choice in choices
-            ]
+            assert table[field.name] == [show(choice) for choice in choices], field.name
 
 
 def test_card_table_has_every_field() -> None:

@@ -19,6 +19,7 @@ TRAINING_ONLY = {
     "matplotlib",
     "onnx",
     "rich",
+    "scipy",
     "skimage",
     "tensorflow",
     "tf2onnx",

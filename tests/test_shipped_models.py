@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from service.app import create_app
-from service.color import split_lightness
+from service.color import rgb_to_lab, split_lightness
 from service.settings import Settings
 from tests.conftest import TestClient
 from training.metrics import ciede2000, colorfulness, lightness_error
@@ -58,7 +58,7 @@ def test_sample_comes_back_in_three_different_colourings(client: TestClient, pat
         assert picture.size == lightness_of_grey.shape[::-1]
         assert colorfulness(np.asarray(picture)) > 15
     for one, other in combinations(colored, 2):
-        assert ciede2000(np.asarray(one), np.asarray(other)) > 1
+        assert ciede2000(rgb_to_lab(np.asarray(one)), rgb_to_lab(np.asarray(other))) > 1
 
 
 def test_sample_keeps_its_lightness_as_png(client: TestClient) -> None:
@@ -68,5 +68,5 @@ def test_sample_keeps_its_lightness_as_png(client: TestClient) -> None:
         original = np.asarray(grey.convert("RGB"))
     response = client.post("/colorize", files={"file": ("grey.png", buffer.getvalue())})
     colored = np.asarray(Image.open(io.BytesIO(response.content)))
-    assert lightness_error(original, colored) < 0.12
+    assert lightness_error(rgb_to_lab(original), rgb_to_lab(colored)) < 0.12
     assert np.abs(split_lightness(original) - split_lightness(colored)).max() < 0.6

@@ -119,13 +119,16 @@ def train(
         console.rule(name)
         _fit(name, out / name, out / "corpus", corpus, chosen, epochs, seed)
         export_run(out / name, out / "models")
-    evaluate(models=out / "models", out=out, count=min(chosen.count, 40))
+    evaluate(models=[out / "models"], out=out, count=min(chosen.count, 40), write_cards=True)
     console.print(f"Serve them: make serve MODELS={out / 'models'}")
 
 
 @app.command()
 def evaluate(
-    models: ModelsOption = Path("models"),
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of NAME.onnx and NAME.json; may be given more than once."),
+    ] = None,
     corpus: Annotated[
         Path | None,
         typer.Option(help="Judge on this folder of pictures; each folder in it is a set."),
@@ -134,16 +137,51 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.md and evaluation.json.")] = Path(
         "docs/results"
     ),
+    write_cards: Annotated[
+        bool, typer.Option("--write-cards", help="Put the headline figures into the cards.")
+    ] = False,
 ) -> None:
     """Judge the served models on unseen generated pictures, or on a folder."""
-    from training.evaluate import evaluate as evaluate_models
-    from training.evaluate import generate_test_sets, read_test_sets, write_report
+    from training import report
+    from training.evaluate import evaluate as judge
+    from training.evaluate import generate_test_sets, load_models, read_test_sets
 
-    registry = Registry.load(models, intra_op_threads=available_cores())
+    if write_cards and corpus is not None:
+        raise typer.BadParameter("cards tell of generated pictures, not of those of --corpus")
+    contenders = load_models(models or [Path("models")])
     test_sets = generate_test_sets(count) if corpus is None else read_test_sets(corpus)
-    report = evaluate_models(registry, test_sets)
-    counts = {name: len(pictures) for name, pictures in test_sets.items()}
-    typer.echo(write_report(report, counts, out))
+    results = judge(contenders, test_sets)
+    typer.echo(report.write_report(results, out))
+    if write_cards:
+        report.write_cards(results, contenders)
+
+
+@app.command()
+def ablate(
+    out: Annotated[Path, typer.Option(help="Folder for runs, models and the table.")] = Path(
+        "runs/ablate"
+    ),
+    corpus: Annotated[
+        Path | None, typer.Option(help="Judge on this folder instead of generated pictures.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="One of the changes; may be given more than once.")
+    ] = None,
+) -> None:
+    """Train with one choice of the recipe changed at a time, and compare."""
+    from training.ablate import ABLATIONS, compare_ablations, fit_ablation
+
+    names = only or list(ABLATIONS)
+    unknown = [name for name in names if name not in ABLATIONS]
+    if unknown:
+        raise typer.BadParameter(
+            f"must be of {', '.join(ABLATIONS)}. Received: {', '.join(unknown)}",
+            param_hint="--only",
+        )
+    for name in names:
+        console.rule(name)
+        fit_ablation(name, out)
+    typer.echo(compare_ablations(names, out, corpus))
 
 
 @app.command()

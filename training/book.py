@@ -1,8 +1,10 @@
 """Palettes of pictures, and the book of palettes that a model chooses from.
 
 A palette is an array of shape (6, 4): L*, a*, b* and share of each colour, the
-darkest first. Palettes are compared colour by colour in that order, because it
-is by lightness that colours find their places.
+darkest first. What a palette does to a picture is told by its *curve*: the
+chroma that the lightness table gives to each of 32 levels of lightness. Two
+palettes differ, for a picture, as much as their curves do where the picture has
+its lightness.
 """
 
 from __future__ import annotations
@@ -11,47 +13,82 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from skimage.color import deltaE_ciede2000
 
 Float32 = NDArray[np.float32]
 
-COLORS = 6
-SAMPLED_PIXELS = 4096
 BOOK_SIZE = 64
 FEWEST = 8
 LEAST_CHROMA = 24.0
 """Mean C* that a palette must have to enter the book: people ask for colour."""
 LEAST_SPREAD = 20.0
 """Root mean square distance in the a*b* plane from a palette's mean: for colours."""
-SERVED_CHROMA_GAIN = 1.35
-"""Cluster centres are means, duller than the colours they stand for: true palettes,
-placed, give real pictures about 0.7 of their colourfulness back."""
+LEAST_DIFFERENCE = 12.0
+"""CIEDE2000 between any two palettes of the book, colours matched: other choices
+shall look other."""
+CROWD_SIZE = 512
 FIT_SCALE = 5.0
-"""Palettes this much nearer (mean CIE76 a colour) fit e times better."""
+"""Palettes this much nearer (a*b* distance of curves) fit e times better."""
+
+LEVELS = 32
+LEVEL_LIGHTNESS = (np.arange(LEVELS, dtype=np.float32) + 0.5) * 100 / LEVELS
+TABLE_SCALE = 4.0
+"""Of the lightness table: weights of ``exp(-|dL*| / 4)``."""
 
 
-def extract_palette(lab: NDArray[np.floating[Any]]) -> Float32:
-    """Cluster the colours of a picture.
+def look_up_lightness(lightness: NDArray[np.floating[Any]], palette: Float32) -> Float32:
+    """Give each lightness the palette's colours that are nearest to it, softly.
 
     Parameters
     ----------
-    lab : ndarray of float, shape (H, W, 3)
+    lightness : ndarray of float, shape (...)
+    palette : ndarray of float32, shape (K, 4)
 
     Returns
     -------
-    ndarray of float32, shape (6, 4)
-        Centres of k-means clusters and their shares of the picture.
+    ndarray of float32, shape (..., 2)
+        Chroma: the baseline of placing, without a network.
     """
-    pixels = lab.reshape(-1, 3).astype(np.float32)
-    pixels = pixels[:: max(1, len(pixels) // SAMPLED_PIXELS)]
-    if len(pixels) < COLORS:
-        pixels = np.repeat(pixels, COLORS, axis=0)
-    labels, centers = _cluster(pixels, COLORS)
-    shares = np.bincount(labels, minlength=COLORS) / len(pixels)
-    palette = np.column_stack([centers, shares]).astype(np.float32)
-    return palette[np.argsort(palette[:, 0], kind="stable")]
+    gap = np.abs(lightness[..., None] - palette[:, 0])  # (..., K)
+    weight = np.exp((gap.min(axis=-1, keepdims=True) - gap) / TABLE_SCALE)
+    weight /= weight.sum(axis=-1, keepdims=True)
+    return np.asarray(weight @ palette[:, 1:3], np.float32)
+
+
+def draw_curves(palettes: Float32) -> Float32:
+    """Return the curves of palettes: (n, K, 4) to (n, 32, 2)."""
+    return np.stack([look_up_lightness(LEVEL_LIGHTNESS, palette) for palette in palettes])
+
+
+def count_levels(lightness: NDArray[np.floating[Any]]) -> Float32:
+    """Return the share of each level in pictures: (n, H, W) to (n, 32)."""
+    levels = np.clip(lightness.astype(np.float32) * (LEVELS / 100), 0, LEVELS - 1).astype(np.intp)
+    counts = [np.bincount(picture.ravel(), minlength=LEVELS) for picture in levels]
+    return np.asarray(np.stack(counts) / levels[0].size, np.float32)
+
+
+def curve_distances(curves: Float32, others: Float32, levels: Float32) -> Float32:
+    """Measure how differently palettes colour pictures.
+
+    Parameters
+    ----------
+    curves : ndarray of float32, shape (n, 32, 2)
+        One for each picture.
+    others : ndarray of float32, shape (b, 32, 2)
+    levels : ndarray of float32, shape (n, 32)
+        Of the pictures; see `count_levels`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, b)
+        Root mean square distance in the a*b* plane over the picture.
+    """
+    squared = ((curves[:, None] - others[None]) ** 2).sum(axis=-1)  # (n, b, 32)
+    distance: Float32 = np.sqrt(np.einsum("nbl,nl->nb", squared, levels))
+    return distance
 
 
 @dataclass(frozen=True)
@@ -61,42 +98,40 @@ class Book:
     Attributes
     ----------
     palettes : ndarray of float32, shape (size, 6, 4)
+        Each clearly different from all others.
+    crowd : ndarray of float32, shape (at most 512, 6, 4)
+        Palettes drawn from the whole corpus: what pictures may look like.
     frequency : ndarray of float32, shape (size,)
         Share of the corpus that each palette stands for.
     """
 
     palettes: Float32
+    crowd: Float32
     frequency: Float32
 
     def __len__(self) -> int:
         return len(self.palettes)
 
     @classmethod
-    def make(cls, palettes: Float32, size: int = BOOK_SIZE) -> Book:
-        """Choose palettes that stand for all colourful ones of a corpus.
+    def make(cls, palettes: Float32, levels: Float32, size: int = BOOK_SIZE) -> Book:
+        """Choose palettes that are colourful and differ from one another.
 
         Parameters
         ----------
         palettes : ndarray of float32, shape (n, 6, 4)
+            Of all pictures of a corpus.
+        levels : ndarray of float32, shape (n, 32)
+            Of the same pictures; see `count_levels`.
         size : int
             How many to choose; fewer when there are not as many.
-
-        Returns
-        -------
-        Book
-            Of real palettes, each nearest to the centre of a cluster: a mean of
-            palettes would be duller than any of them.
         """
-        chosen = _choose_colorful(palettes)
-        if len(chosen) > size:
-            vectors = chosen[..., :3].reshape(len(chosen), -1)
-            centers = _cluster(vectors, size)[1]
-            squared = ((vectors[:, None] - centers[None]) ** 2).sum(axis=-1)  # (n, size)
-            chosen = chosen[np.unique(squared.argmin(axis=0))]
-        return cls(chosen, _fit(palettes, chosen).mean(axis=0))
+        order = np.random.default_rng(0).permutation(len(palettes))
+        chosen = _choose_different(_choose_colorful(palettes[order]), size)
+        frequency = _fit(palettes, levels, chosen).mean(axis=0)
+        return cls(chosen, palettes[order][:CROWD_SIZE], frequency)
 
-    def score(self, palettes: Float32) -> Float32:
-        """Say how well each palette of the book would replace each of some palettes.
+    def score(self, palettes: Float32, levels: Float32) -> Float32:
+        """Say how well each palette of the book would replace those of pictures.
 
         Frequent palettes are marked down by how frequent they are. Otherwise the
         best choice for every picture would be the one that is never far off.
@@ -104,34 +139,35 @@ class Book:
         Parameters
         ----------
         palettes : ndarray of float32, shape (n, 6, 4)
+        levels : ndarray of float32, shape (n, 32)
 
         Returns
         -------
         ndarray of float32, shape (n, size)
-            Sums to 1 for each palette.
+            Sums to 1 for each picture.
 
         References
         ----------
         .. [1] A. K. Menon et al., "Long-Tail Learning via Logit Adjustment", ICLR 2021.
         """
-        scores = _fit(palettes, self.palettes) / self.frequency
+        scores = _fit(palettes, levels, self.palettes) / self.frequency
         return np.asarray(scores / scores.sum(axis=1, keepdims=True), np.float32)
-
-    @property
-    def served_palettes(self) -> Float32:
-        """The palettes as vivid as the colours that they stand for."""
-        gain = np.array([1, SERVED_CHROMA_GAIN, SERVED_CHROMA_GAIN, 1], np.float32)
-        return self.palettes * gain
 
     def save(self, path: Path) -> None:
         """Write the book as ``.npz``."""
-        np.savez(path, palettes=self.palettes, frequency=self.frequency)
+        np.savez(path, palettes=self.palettes, crowd=self.crowd, frequency=self.frequency)
 
     @classmethod
     def load(cls, path: Path) -> Book:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
-            return cls(arrays["palettes"], arrays["frequency"])
+            return cls(arrays["palettes"], arrays["crowd"], arrays["frequency"])
+
+
+def matched_difference(palette: Float32, other: Float32) -> float:
+    """Mean CIEDE2000 between the colours of two palettes, matched for the least sum."""
+    differences = deltaE_ciede2000(palette[:, None, :3], other[None, :, :3])
+    return float(differences[linear_sum_assignment(differences)].mean())
 
 
 def _choose_colorful(palettes: Float32) -> Float32:
@@ -146,17 +182,19 @@ def _choose_colorful(palettes: Float32) -> Float32:
     return np.asarray(palettes[colorful])
 
 
-def _fit(palettes: Float32, book: Float32) -> Float32:
+def _choose_different(palettes: Float32, size: int) -> Float32:
+    """Take palettes in order, but none that is nearly one of those taken."""
+    chosen: list[Float32] = []
+    for palette in palettes:
+        if all(matched_difference(palette, other) >= LEAST_DIFFERENCE for other in chosen):
+            chosen.append(palette)
+        if len(chosen) == size:
+            break
+    return np.stack(chosen)
+
+
+def _fit(palettes: Float32, levels: Float32, book: Float32) -> Float32:
     """How well each of (b, 6, 4) replaces each of (n, 6, 4): (n, b), rows sum to 1."""
-    difference = palettes[:, None, :, :3] - book[None, :, :, :3]  # (n, b, 6, 3)
-    distance = np.sqrt((difference**2).sum(axis=-1)).mean(axis=-1)  # (n, b)
+    distance = curve_distances(draw_curves(palettes), draw_curves(book), levels)
     fit = np.exp((distance.min(axis=1, keepdims=True) - distance) / FIT_SCALE)
     return np.asarray(fit / fit.sum(axis=1, keepdims=True), np.float32)
-
-
-def _cluster(vectors: Float32, count: int) -> tuple[NDArray[np.int32], Float32]:
-    """Cluster vectors of shape (n, d): labels (n,) and centres (count, d), repeatable."""
-    cv2.setRNGSeed(0)
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
-    _, labels, centers = cv2.kmeans(vectors, count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
-    return labels.ravel(), centers

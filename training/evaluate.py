@@ -1,4 +1,4 @@
-"""What the served models do on pictures: a table for people, and JSON.
+"""What the served models do on pictures, beside what can be done without them.
 
 The models are run as they are served, from their ONNX files through the
 service's own pipeline, at 256 pixels for the longer side.
@@ -6,45 +6,150 @@ service's own pipeline, at 256 pixels for the longer side.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.color import apply_chroma, rgb_to_lab, split_lightness
+from service.color import merge_chroma, rgb_to_lab, split_lightness
 from service.colorizer import Colorizer, Registry
+from service.palettes import extract_palette
+from service.pipeline import merge_look, predict_look
+from service.settings import available_cores
+from service.steering import DEFAULT_LOOK, Look
 from training import metrics
-from training.book import extract_palette
+from training.baselines import locate, look_up_hints, paint_grey, paint_mean, propagate_hints
+from training.book import look_up_lightness
 from training.console import track
 from training.corpus import FAMILIES, generate_picture
 from training.errors import CorpusError
-from training.files import replace_file
+from training.metrics import Shapes
 from training.pictures import list_files, read_pictures
 
 Rgb = NDArray[np.uint8]
-Method = Callable[[Rgb], NDArray[np.float32]]
-"""From an original, of which it may use only what its name says, to chroma."""
+Float32 = NDArray[np.float32]
 Scores = dict[str, float]
-Report = dict[str, dict[str, Scores]]
-"""Test set -> method -> quantity -> mean over the pictures."""
+"""Measure -> value of those that apply; not a number where it cannot be measured."""
 
 EVALUATION_SIDE = 256
-TABLE_SCALE = 4.0
 TEST_SEED = 1_000
 """Of the generated test sets; no training uses it."""
+CHOICE_SEED = 2_000
+"""Of what is drawn for each picture: where its hints are, and which palette of the book."""
 
-COLUMNS = {
-    "ciede2000": "CIEDE2000",
-    "psnr": "PSNR (dB)",
-    "colorfulness_ratio": "colourfulness ratio",
-    "flat_spread": "spread in flat shapes",
-    "lightness_error": "mean dL*",
-}
+HINT_COUNTS = (1, 5, 10, 50)
+BEST_OF = 8
+BOOK_VARIATIONS = 16
+"""Variations whose palettes stand for the book of a model."""
+
+AUTOMATIC = "automatic"
+BEST = f"best of {BEST_OF}"
+TRUE_PALETTE = "true palette"
+NO_SHARES = "true palette without shares"
+RANDOM_PALETTE = "random palette of the book"
+HINT_TASKS = {count: f"{count} hint{'s' if count > 1 else ''}" for count in HINT_COUNTS}
+
+LIGHTNESS_TABLE = "lightness table"
+HINT_TABLE = "hint table"
+LEVIN = "Levin et al. 2004"
+
+
+class Method(NamedTuple):
+    """Who coloured a picture, and what it was told."""
+
+    name: str
+    task: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.task}" if self.task else self.name
+
+
+ORIGINAL = Method("original")
+
+
+class Contender(NamedTuple):
+    """A model that is judged, and the file of its card."""
+
+    colorizer: Colorizer
+    card_path: Path
+
+
+@dataclass(frozen=True)
+class Original:
+    """A picture, and all that its judging needs and no method changes.
+
+    Attributes
+    ----------
+    rgb : ndarray of uint8, shape (H, W, 3)
+    lab : ndarray of float32, shape (H, W, 3)
+    lightness : ndarray of float32, shape (H, W)
+    palette : ndarray of float32, shape (6, 4)
+        The true one.
+    hints : ndarray of float32, shape (at most 50, 5)
+        True colours at random pixels: x, y, a*, b* and weight 1.
+    shapes : Shapes
+    rng : Generator
+        Drawn from in a fixed order, so that results can be repeated.
+    """
+
+    rgb: Rgb
+    lab: Float32
+    lightness: Float32
+    palette: Float32
+    hints: Float32
+    shapes: Shapes
+    rng: np.random.Generator
+
+    @classmethod
+    def study(cls, rgb: Rgb, number: int) -> Original:
+        """Prepare the `number`-th picture of a test set."""
+        rng = np.random.default_rng([CHOICE_SEED, number])
+        lab = rgb_to_lab(rgb)
+        return cls(
+            rgb=rgb,
+            lab=lab,
+            lightness=split_lightness(rgb),
+            palette=extract_palette(lab),
+            hints=_draw_hints(lab, rng),
+            shapes=Shapes.find(rgb),
+            rng=rng,
+        )
+
+    def difference(self, colored: Rgb) -> float:
+        """Return the mean CIEDE2000 of a coloured picture to this one."""
+        return metrics.ciede2000(self.lab, rgb_to_lab(colored))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A coloured picture, and the colours that it was told to use."""
+
+    method: Method
+    colored: Rgb
+    palette: Float32 | None = None
+    hints: Float32 | None = None
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """What all methods made of a test set.
+
+    Attributes
+    ----------
+    scores : dict of dict of ndarray of float64, shape (pictures,)
+        Method -> measure -> value for each picture.
+    borders : tuple of int
+        How many lie between equally light neighbours, and how many there are:
+        see `metrics.count_borders`.
+    """
+
+    scores: dict[Method, dict[str, NDArray[np.float64]]]
+    borders: tuple[int, int]
 
 
 def generate_test_sets(count: int) -> dict[str, list[Rgb]]:
@@ -75,104 +180,172 @@ def read_test_sets(folder: Path) -> dict[str, list[Rgb]]:
     return sets
 
 
-def evaluate(registry: Registry, test_sets: dict[str, list[Rgb]]) -> Report:
-    """Judge all models and their baselines on all test sets."""
-    methods = _methods(registry)
+def load_models(folders: Sequence[Path]) -> dict[str, Contender]:
+    """Load the models of folders, for reports that call each by another name.
+
+    Returns
+    -------
+    dict of Contender
+        By the model's own name, unless an earlier folder has one of that name:
+        then by its folder and name.
+
+    Raises
+    ------
+    ModelFileError
+        When a folder has no models, or one of them cannot be used.
+    """
+    contenders: dict[str, Contender] = {}
+    for folder in folders:
+        # Pictures are judged side by side: a core for each prediction.
+        for colorizer in Registry.load(folder, intra_op_threads=1):
+            is_taken = colorizer.name in contenders
+            name = str(folder / colorizer.name) if is_taken else colorizer.name
+            contenders[name] = Contender(colorizer, folder / f"{colorizer.name}.json")
+    return contenders
+
+
+def evaluate(
+    models: Mapping[str, Contender], test_sets: Mapping[str, list[Rgb]]
+) -> dict[str, SetResult]:
+    """Judge all models and their baselines on all test sets.
+
+    Parameters
+    ----------
+    models : mapping of Contender
+        From `load_models`.
+    test_sets : mapping of lists of ndarray of uint8, shape (H, W, 3)
+        None of them empty.
+    """
+    colorizers = {name: model.colorizer for name, model in models.items()}
     return {
-        set_name: {
-            method_name: _mean_scores(method, pictures, f"{method_name} on {set_name}")
-            for method_name, method in methods.items()
+        name: _judge_set(colorizers, pictures, f"judging on {name}")
+        for name, pictures in test_sets.items()
+    }
+
+
+def _judge_set(
+    colorizers: Mapping[str, Colorizer], pictures: list[Rgb], description: str
+) -> SetResult:
+    pool = ThreadPoolExecutor(available_cores())
+    try:
+        futures = [
+            pool.submit(_judge_picture, colorizers, rgb, number)
+            for number, rgb in enumerate(pictures)
+        ]
+        judged = [future.result() for future in track(futures, description)]
+    finally:
+        # Who interrupts this does not wait for the pictures that are left.
+        pool.shutdown(cancel_futures=True)
+    scores = {
+        method: {
+            measure: np.array([of_picture[method][measure] for of_picture, _ in judged])
+            for measure in judged[0][0][method]
         }
-        for set_name, pictures in test_sets.items()
+        for method in judged[0][0]
     }
+    hard, borders = np.sum([borders for _, borders in judged], axis=0)
+    return SetResult(scores, (int(hard), int(borders)))
 
 
-def write_report(report: Report, counts: dict[str, int], folder: Path) -> str:
-    """Write ``evaluation.md`` and ``evaluation.json``; return the Markdown."""
-    folder.mkdir(parents=True, exist_ok=True)
-    markdown = _as_markdown(report, counts)
-    with replace_file(folder / "evaluation.md") as path:
-        path.write_text(markdown)
-    with replace_file(folder / "evaluation.json") as path:
-        path.write_text(json.dumps(report, indent=2) + "\n")
-    return markdown
+def _judge_picture(
+    colorizers: Mapping[str, Colorizer], rgb: Rgb, number: int
+) -> tuple[dict[Method, Scores], tuple[int, int]]:
+    original = Original.study(rgb, number)
+    palettes = {TRUE_PALETTE: original.palette, NO_SHARES: _drop_shares(original.palette)}
+    book = _ask_for_book(original, colorizers)
+    if book:
+        palettes[RANDOM_PALETTE] = book[original.rng.integers(len(book))]
+    answers = [Answer(ORIGINAL, original.rgb), *_answer_without_model(original, palettes)]
+    for name, colorizer in colorizers.items():
+        answers += _answer_with_model(original, palettes, name, colorizer)
+    scores = {answer.method: _score(original, answer) for answer in answers}
+    return scores, metrics.count_borders(original.shapes, original.lab)
 
 
-def _methods(registry: Registry) -> dict[str, Method]:
-    methods: dict[str, Method] = {"grey": lambda _: np.zeros((1, 1, 2), np.float32)}
-    for colorizer in registry:
-        methods[colorizer.name] = partial(_choose_by_itself, colorizer)
-    methods["lightness table, true palette"] = _look_up_lightness
-    for colorizer in registry:
-        if colorizer.takes_palette:
-            methods[f"{colorizer.name}, true palette"] = partial(_place_true_palette, colorizer)
-    return methods
+def _ask_for_book(original: Original, colorizers: Mapping[str, Colorizer]) -> tuple[Float32, ...]:
+    """Ask the last model that has a book for palettes: of the shipped ones that of both kinds."""
+    choosers = [colorizer for colorizer in colorizers.values() if colorizer.takes("variation")]
+    if not choosers:
+        return ()
+    return predict_look(choosers[-1], original.lightness, DEFAULT_LOOK, BOOK_VARIATIONS).palettes
 
 
-def _choose_by_itself(colorizer: Colorizer, original: Rgb) -> NDArray[np.float32]:
-    return colorizer.predict(split_lightness(original)).first
+def _answer_without_model(original: Original, palettes: Mapping[str, Float32]) -> Iterator[Answer]:
+    lightness = original.lightness
+
+    def merge(chroma: Float32) -> Rgb:
+        return np.asarray(merge_chroma(lightness, chroma), np.uint8)
+
+    yield Answer(Method("grey"), merge(paint_grey(lightness)))
+    yield Answer(Method("mean colour"), merge(paint_mean(original.lab)))
+    for task, palette in palettes.items():
+        if task != NO_SHARES:  # the table does not look at shares
+            colored = merge(look_up_lightness(lightness, palette))
+            yield Answer(Method(LIGHTNESS_TABLE, task), colored, palette=palette)
+    for name, spread in ((HINT_TABLE, look_up_hints), (LEVIN, propagate_hints)):
+        for count, task in HINT_TASKS.items():
+            hints = original.hints[:count]
+            yield Answer(Method(name, task), merge(spread(lightness, hints)), hints=hints)
 
 
-def _place_true_palette(colorizer: Colorizer, original: Rgb) -> NDArray[np.float32]:
-    palette = extract_palette(rgb_to_lab(original))
-    return colorizer.predict(split_lightness(original), palette).first
+def _answer_with_model(
+    original: Original, palettes: Mapping[str, Float32], name: str, colorizer: Colorizer
+) -> Iterator[Answer]:
+    """Ask a model for all that it can do."""
+
+    def color(look: Look = DEFAULT_LOOK, count: int = 1) -> list[Rgb]:
+        prediction = predict_look(colorizer, original.lightness, look, count)
+        return [
+            np.asarray(merge_look(original.lightness, chroma, look), np.uint8)
+            for chroma in prediction.chroma
+        ]
+
+    yield Answer(Method(name, AUTOMATIC), color()[0])
+    if colorizer.takes("variation"):
+        nearest = min(color(count=BEST_OF), key=original.difference)
+        yield Answer(Method(name, BEST), nearest)
+    if colorizer.takes("palette"):
+        for task, palette in palettes.items():
+            yield Answer(Method(name, task), color(Look(palette=palette))[0], palette=palette)
+    if colorizer.takes("hints"):
+        for count, task in HINT_TASKS.items():
+            hints = original.hints[:count]
+            yield Answer(Method(name, task), color(Look(hints=hints))[0], hints=hints)
 
 
-def _look_up_lightness(original: Rgb) -> NDArray[np.float32]:
-    """Weight the colours by ``exp(-dL* / 4)``: the baseline of placing, without a network."""
-    lightness, palette = split_lightness(original), extract_palette(rgb_to_lab(original))
-    gap = np.abs(lightness[..., None] - palette[:, 0])  # (H, W, 6)
-    weight = np.exp((gap.min(axis=-1, keepdims=True) - gap) / TABLE_SCALE)
-    weight /= weight.sum(axis=-1, keepdims=True)
-    return np.asarray(weight @ palette[:, 1:3])
+def _drop_shares(palette: Float32) -> Float32:
+    """Weigh all colours alike, as those that people name."""
+    return np.column_stack([palette[:, :3], np.ones(len(palette), np.float32)])
 
 
-def _mean_scores(method: Method, pictures: list[Rgb], description: str) -> Scores:
-    scores = [
-        _score(original, apply_chroma(split_lightness(original), method(original)))
-        for original in track(pictures, description)
-    ]
-    means = {key: _mean([score[key] for score in scores]) for key in scores[0]}
-    # Of the set, not of each picture: an original that is nearly grey has no ratio.
-    original = means["original_colorfulness"]
-    means["colorfulness_ratio"] = means["colorfulness"] / original if original else math.nan
-    return {key: means[key] for key in COLUMNS}
+def _draw_hints(lab: Float32, rng: np.random.Generator) -> Float32:
+    """Take the true colours of random pixels."""
+    height, width = lab.shape[:2]
+    count = min(max(HINT_COUNTS), height * width)
+    places = rng.choice(height * width, count, replace=False)
+    rows, columns = np.divmod(places, width)
+    x, y = (columns + 0.5) / width, (rows + 0.5) / height
+    hints = np.column_stack([x, y, lab[rows, columns, 1:], np.ones(count)])
+    return hints.astype(np.float32)
 
 
-def _mean(values: list[float]) -> float:
-    """Average what can be measured: a picture without flat shapes has no spread in them."""
-    measured = [value for value in values if not math.isnan(value)]
-    return float(np.mean(measured)) if measured else float("nan")
-
-
-def _score(original: Rgb, colored: Rgb) -> Scores:
-    return {
-        "ciede2000": metrics.ciede2000(original, colored),
-        "psnr": metrics.psnr(original, colored),
-        "colorfulness": metrics.colorfulness(colored),
-        "original_colorfulness": metrics.colorfulness(original),
-        "flat_spread": metrics.flat_spread(original, colored),
-        "lightness_error": metrics.lightness_error(original, colored),
+def _score(original: Original, answer: Answer) -> Scores:
+    lab = rgb_to_lab(answer.colored)
+    scores = {
+        "ciede2000": metrics.ciede2000(original.lab, lab),
+        "psnr": metrics.psnr(original.rgb, answer.colored),
+        "colorfulness": metrics.colorfulness(answer.colored),
+        "flat_spread": metrics.flat_spread(original.shapes, lab),
+        "leak": metrics.leak(original.shapes, lab),
+        "hue_entropy": metrics.hue_entropy(lab),
+        "lightness_error": metrics.lightness_error(original.lab, lab),
     }
-
-
-def _as_markdown(report: Report, counts: dict[str, int]) -> str:
-    lines = [
-        "# Evaluation",
-        "",
-        "Made by `make evaluate`. Means over the pictures, at 256 pixels for the longer side;",
-        "definitions: `training/metrics.py`. Without a palette the models choose the colours by",
-        "themselves, and other colours than the original's may be as good; with its true palette",
-        "(k-means, 6 colours) they only place it, as the lightness table does without a network.",
-    ]
-    for set_name, methods in report.items():
-        header = ["", *COLUMNS.values()]
-        lines += ["", f"## {set_name} ({counts[set_name]} pictures)", ""]
-        lines += ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-        for method_name, scores in methods.items():
-            cells = [method_name, *(f"{scores[key]:.2f}" for key in COLUMNS)]
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    if answer.hints is not None:
+        pixels = locate(answer.hints, *original.lightness.shape)
+        scores["hint_error"] = metrics.ciede2000(original.lab[pixels], lab[pixels])
+    if answer.palette is not None:
+        scores["palette_obedience"] = metrics.palette_obedience(lab, answer.palette)
+    return scores
 
 
 def _shrink(rgb: Rgb) -> Rgb:

@@ -21,6 +21,8 @@ from service.card import (
     TensorCard,
     TrainingCard,
 )
+from training.architectures import find_architecture
+from training.choosing import VARIATIONS, add_choice
 from training.errors import ExportError
 from training.files import replace_file
 from training.fit import (
@@ -31,7 +33,7 @@ from training.fit import (
     read_history,
     read_test_metrics,
 )
-from training.network import ARCHITECTURES, CHROMA_SCALE, add_book
+from training.network import CHROMA_SCALE
 
 OPSET = 18
 WORKING_SIZE = 256
@@ -48,21 +50,54 @@ LIGHTNESS_CARD = TensorCard(
 )
 PALETTE_CARD = TensorCard(
     name="palette",
-    shape=["batch", "colors", 4],
-    unit="CIE L*, a*, b*, weight; all weights 0: the model chooses",
+    shape=["palettes", "colors", 4],
+    unit="CIE L*, a*, b*, weight; all weights 0, as when left out: the model chooses",
     range=(-CHROMA_SCALE, CHROMA_SCALE),
+)
+HINTS_CARD = TensorCard(
+    name="hints",
+    shape=["hint_sets", "points", 5],
+    unit="x and y as shares of width and height, CIE a*, b*, weight; weight 0: no hint",
+    range=(-CHROMA_SCALE, CHROMA_SCALE),
+)
+VARIATION_CARD = TensorCard(
+    name="variation",
+    shape=["variations"],
+    dtype="int64",
+    unit="0, as when left out: the best choice; n: the n-th other one",
+    range=(0, VARIATIONS - 1),
 )
 CHROMA_CARD = TensorCard(
     name="chroma",
-    shape=["batch", "chroma_height", "chroma_width", 2],
+    shape=["answers", "chroma_height", "chroma_width", 2],
     unit="CIE a*, b*",
     range=(-2 * CHROMA_SCALE, 2 * CHROMA_SCALE),
 )
-SHAPES = {card.name: card.shape for card in (LIGHTNESS_CARD, PALETTE_CARD, CHROMA_CARD)}
+SCORES_CARD = TensorCard(
+    name="scores",
+    shape=["batch", "book"],
+    unit="log-probability of each palette of the book, and what was added to it",
+    range=(-100, 100),
+)
+PLACED_PALETTE_CARD = TensorCard(
+    name="placed_palette",
+    shape=["answers", "placed_colors", 4],
+    unit="CIE L*, a*, b*, weight; weight 0: not a colour",
+    range=(-2 * CHROMA_SCALE, 2 * CHROMA_SCALE),
+)
+CONDITIONS = (PALETTE_CARD, HINTS_CARD, VARIATION_CARD)
+CHOICES = (PLACED_PALETTE_CARD, SCORES_CARD)
+CARDS = {card.name: card for card in (LIGHTNESS_CARD, *CONDITIONS, CHROMA_CARD, *CHOICES)}
+DEFAULTS = {
+    "palette": np.zeros((1, 1, 4), np.float32),
+    "hints": np.zeros((1, 1, 5), np.float32),
+    "variation": np.zeros(1, np.int64),
+}
+"""What the graph takes for inputs that are left out."""
 
 Float32 = NDArray[np.float32]
 ServedFunction = Any
-"""A `tf.function` with an input signature, from arrays to a dict of `chroma`."""
+"""A `tf.function` with an input signature, from arrays to a dict of arrays."""
 
 
 def export(run_folder: Path, models_dir: Path) -> ModelCard:
@@ -91,13 +126,9 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
     """
     run = Run.load(run_folder)
     metrics = read_test_metrics(run_folder)
-    architecture = ARCHITECTURES[run.recipe.architecture]
+    architecture = find_architecture(run.recipe.architecture)
     network = load_best(run_folder)
-    model = (
-        add_book(network, load_book(run_folder).served_palettes)
-        if architecture.takes_palette
-        else network
-    )
+    model = add_choice(network, load_book(run_folder)) if architecture.is_conditional else network
     served = as_function(model)
     artifact = convert(served)
     if len(artifact) > architecture.max_artifact_bytes:
@@ -123,12 +154,12 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
 
 
 def as_function(model: keras.Model) -> ServedFunction:
-    """Make the graph that is served of a model: its inputs to its chroma."""
-    signature = [tf.TensorSpec(tensor.shape, tf.float32, tensor.name) for tensor in model.inputs]
+    """Make the graph that is served of a model: its inputs to its outputs."""
+    signature = [tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name) for tensor in model.inputs]
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def served(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"chroma": model(list(tensors), training=False)["chroma"]}
+        return dict(model(list(tensors), training=False))
 
     return served
 
@@ -139,12 +170,13 @@ def convert(served: ServedFunction) -> bytes:
         served, input_signature=served.input_signature, opset=OPSET
     )
     _name_dimensions(proto.graph)
+    _make_conditions_optional(proto.graph)
     onnx.checker.check_model(proto)
     return bytes(proto.SerializeToString())
 
 
 def measure_parity(served: ServedFunction, artifact: bytes) -> float:
-    """Return the largest difference between Keras and ONNX Runtime.
+    """Return the largest difference between the chroma of Keras and of ONNX Runtime.
 
     Parameters
     ----------
@@ -154,18 +186,22 @@ def measure_parity(served: ServedFunction, artifact: bytes) -> float:
     Returns
     -------
     float
-        In units of a* and b*, over several sizes, with and without a palette.
+        In units of a* and b*, over several sizes, without and with conditions.
     """
-    session = onnxruntime.InferenceSession(artifact, providers=["CPUExecutionProvider"])
-    names = [tensor.name for tensor in session.get_inputs()]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns of inputs that have defaults
+    session = onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+    names = [tensor.name for tensor in served.input_signature]
     rng = np.random.default_rng(0)
     differences = []
-    for shape in PARITY_SHAPES:
-        for is_given in (False, True):
-            feed = {"lightness": _random_lightness(rng, shape)}
-            if "palette" in names:
-                feed["palette"] = _random_palette(rng, shape[0], is_given)
-            expected = served(*(feed[name] for name in names))["chroma"].numpy()
+    for count, height, width in PARITY_SHAPES:
+        conditions = [dict(DEFAULTS)]
+        if len(names) > 1:
+            conditions += [_random_conditions(rng, answers) for answers in {count, 1, count}]
+        for condition in conditions:
+            feed = {"lightness": _random_lightness(rng, (count, height, width)), **condition}
+            feed = {name: feed[name] for name in names}
+            expected = served(*feed.values())["chroma"].numpy()
             (received,) = session.run(["chroma"], feed)
             differences.append(float(np.abs(expected - received).max()))
     return float(np.max(differences))
@@ -179,20 +215,36 @@ def _random_lightness(rng: np.random.Generator, shape: tuple[int, int, int]) -> 
     return np.clip(lightness, 0, 100).astype(np.float32)
 
 
-def _random_palette(rng: np.random.Generator, count: int, is_given: bool) -> Float32:
-    """Random colours of weight 1, or 0 when none is given; shape (N, 5, 4)."""
-    colors = rng.uniform((0, -60, -60), (100, 60, 60), (count, 5, 3))
-    weight = np.full((count, 5, 1), float(is_given))
-    return np.concatenate([colors, weight], axis=-1).astype(np.float32)
+def _random_conditions(rng: np.random.Generator, answers: int) -> dict[str, Any]:
+    """Five random colours and three random hints for each answer."""
+    lowest, highest = (0, -60, -60), (100, 60, 60)
+    colors = rng.uniform((*lowest, 1), (*highest, 1), (answers, 5, 4))
+    hints = rng.uniform((0, 0, *lowest[1:], 1), (1, 1, *highest[1:], 1), (answers, 3, 5))
+    return {
+        "palette": colors.astype(np.float32),
+        "hints": hints.astype(np.float32),
+        "variation": np.zeros(answers, np.int64),
+    }
 
 
 def _name_dimensions(graph: Any) -> None:
     """Give the free dimensions of inputs and outputs names instead of numbers."""
     for tensor in (*graph.input, *graph.output):
         dimensions = tensor.type.tensor_type.shape.dim
-        for dimension, name in zip(dimensions, SHAPES[tensor.name], strict=True):
+        for dimension, name in zip(dimensions, CARDS[tensor.name].shape, strict=True):
             if isinstance(name, str):
                 dimension.dim_param = name
+
+
+def _make_conditions_optional(graph: Any) -> None:
+    """Let callers leave out all but the lightness.
+
+    In ONNX an input with an initializer of the same name has that for its default.
+    """
+    present = {tensor.name for tensor in graph.input}
+    for name, default in DEFAULTS.items():
+        if name in present:
+            graph.initializer.append(onnx.numpy_helper.from_array(default, name))
 
 
 def _describe(
@@ -203,7 +255,7 @@ def _describe(
     artifact: bytes,
     parity: float,
 ) -> ModelCard:
-    architecture = ARCHITECTURES[run.recipe.architecture]
+    architecture = find_architecture(run.recipe.architecture)
     best = best_row(read_history(run_folder))
     return ModelCard(
         name=run.name,
@@ -234,8 +286,8 @@ def _describe(
             batch_size=run.recipe.batch_size,
             seed=run.recipe.seed,
         ),
-        inputs=[LIGHTNESS_CARD, PALETTE_CARD] if architecture.takes_palette else [LIGHTNESS_CARD],
-        outputs=[CHROMA_CARD],
+        inputs=[LIGHTNESS_CARD, *(CONDITIONS if architecture.is_conditional else ())],
+        outputs=[CHROMA_CARD, *(CHOICES if architecture.is_conditional else ())],
         opset=OPSET,
         sha256=hashlib.sha256(artifact).hexdigest(),
         parity=parity,

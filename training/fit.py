@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from training.architectures import find_architecture
 from training.book import Book
 from training.curves import draw_curves
 from training.dataset import (
@@ -34,8 +37,7 @@ from training.dataset import (
 )
 from training.errors import RunError
 from training.files import replace_file
-from training.losses import LOSSES, METRICS
-from training.network import ARCHITECTURES
+from training.losses import METRICS, make_loss
 from training.recipes import Recipe
 
 Row = dict[str, float]
@@ -121,7 +123,7 @@ def fit(run: Run, corpus: list[Path], folder: Path) -> None:
 
 def load_best(folder: Path) -> keras.Model:
     """Return the network of a run with the weights of its best epoch."""
-    network = ARCHITECTURES[Run.load(folder).recipe.architecture].build(len(load_book(folder)))
+    network = find_architecture(Run.load(folder).recipe.architecture).build(len(load_book(folder)))
     network.load_weights(folder / "best.weights.h5")
     return network
 
@@ -161,13 +163,45 @@ def best_row(history: list[Row]) -> Row:
 
 
 class Trainer(keras.Model):  # type: ignore[misc]
-    """A network under training: adds the loss and the metrics to it."""
+    """A network under training: adds loss, metrics and averages of the weights to it.
 
-    def __init__(self, network: keras.Model, loss_name: str) -> None:
+    The averages, over the last hundreds of steps, are what is validated and kept:
+    they lie nearer to where the training is going than its last step.
+
+    References
+    ----------
+    .. [1] B. T. Polyak, A. B. Juditsky, "Acceleration of Stochastic Approximation by
+       Averaging", 1992.
+    """
+
+    def __init__(self, recipe: Recipe, book_size: int) -> None:
         super().__init__()
-        self.network = network
-        self._chroma_loss = LOSSES[loss_name]
+        architecture = find_architecture(recipe.architecture)
+        self.network = network = architecture.build(book_size)
+        self._stride = architecture.output_stride
+        self._chroma_loss = make_loss(recipe)
         self._means = {name: keras.metrics.Mean(name) for name in METRICS}
+        self._momentum = recipe.average_momentum
+        self.averages = [
+            keras.Variable(weight, trainable=False) for weight in network.trainable_variables
+        ]
+
+    def train_step(self, data: Any) -> Any:
+        """Take a step, and let the averages follow."""
+        logs = super().train_step(data)
+        steps = ops.cast(self.optimizer.iterations, "float32")
+        # The first averages are of few steps, or they would be of the random start.
+        momentum = ops.minimum(self._momentum, steps / (steps + 10))
+        for average, weight in zip(self.averages, self.network.trainable_variables, strict=True):
+            average.assign(weight + momentum * (average - weight))
+        return logs
+
+    def exchange_averages(self) -> None:
+        """Put the averages in the place of the weights, and these in theirs."""
+        for average, weight in zip(self.averages, self.network.trainable_variables, strict=True):
+            value = weight.numpy()
+            weight.assign(average)
+            average.assign(value)
 
     def call(self, given: dict[str, Any], training: bool = False) -> Any:
         """Predict from as much of what is given as the network takes."""
@@ -179,14 +213,19 @@ class Trainer(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """Apply the loss of the recipe to the outputs as a whole."""
         del x, sample_weight, training
-        return self._chroma_loss(y, y_pred)
+        return self._chroma_loss(self._shrink(y), y_pred)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Update and return the running means."""
         del x, sample_weight
+        truth = self._shrink(y)
         for name, metric in METRICS.items():
-            self._means[name].update_state(metric(y, y_pred))
+            self._means[name].update_state(metric(truth, y_pred))
         return self.get_metrics_result()
+
+    def _shrink(self, truth: dict[str, Any]) -> dict[str, Any]:
+        """Bring the true chroma to the size of the predicted one."""
+        return {**truth, "chroma": ops.average_pool(truth["chroma"], self._stride)}
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -201,6 +240,7 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._name = name
         self._folder = folder
         self._history: list[Row] = []
+        self._epoch_start = 0.0
 
     def restore(self, trainer: Trainer) -> int:
         """Bring the trainer to the end of the last finished epoch; return the next one."""
@@ -214,13 +254,23 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._history = read_history(self._folder)[:first_epoch]
         return first_epoch
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        del epoch, logs
+        self._epoch_start = time.monotonic()
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        del logs
+        self.model.exchange_averages()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        row = {"epoch": float(epoch + 1), **(logs or {})}
+        seconds = time.monotonic() - self._epoch_start
+        row = {"epoch": float(epoch + 1), **(logs or {}), "seconds": seconds}
         self._history.append(row)
         self._write_history()
         if best_row(self._history) is row:
             with replace_file(self._folder / "best.weights.h5") as path:
                 self.model.network.save_weights(path)
+        self.model.exchange_averages()  # the validation, just before, put them in place
         draw_curves(self._history, self._name, self._folder / "curves.png")
         with replace_file(self._folder / "latest.npz") as path:
             state = {f"variable_{i}": v.numpy() for i, v in enumerate(_state(self.model))}
@@ -238,7 +288,7 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _state(trainer: Trainer) -> list[Any]:
     """All that a training carries from one epoch to the next, in a stable order."""
-    return [*trainer.network.variables, *trainer.optimizer.variables]
+    return [*trainer.network.variables, *trainer.averages, *trainer.optimizer.variables]
 
 
 def _claim_folder(run: Run, folder: Path) -> None:
@@ -264,7 +314,7 @@ def _claim_book(train: Split, folder: Path) -> Book:
     """Make the book from the training split, once."""
     if not (folder / "book.npz").exists():
         with replace_file(folder / "book.npz") as path:
-            Book.make(train.palettes).save(path)
+            Book.make(train.palettes, train.levels).save(path)
     return load_book(folder)
 
 
@@ -272,7 +322,7 @@ def _build_trainer(run: Run, book_size: int, steps: int) -> Trainer:
     """Build network and optimizer from the recipe, seeded."""
     recipe = run.recipe
     keras.utils.set_random_seed(recipe.seed)
-    trainer = Trainer(ARCHITECTURES[recipe.architecture].build(book_size), recipe.loss)
+    trainer = Trainer(recipe, book_size)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 100,
         warmup_target=recipe.learning_rate,
@@ -294,14 +344,7 @@ def _fit_epochs(
 ) -> None:
     recipe = run.recipe
     trainer.fit(
-        training_batches(
-            splits.train,
-            book,
-            recipe.batch_size,
-            recipe.seed,
-            first_epoch,
-            run.epochs,
-        ),
+        training_batches(splits.train, book, recipe, first_epoch, run.epochs),
         validation_data=plain_batches(splits.validation, book, recipe.batch_size),
         initial_epoch=first_epoch,
         epochs=run.epochs,

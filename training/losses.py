@@ -1,8 +1,8 @@
 """What a prediction costs, and how good it is.
 
-All take what is true (`chroma`, (N, H, W, 2), unnormalised, and `book_target`,
-(N, book size), how well each palette of the book fits) and the network's
-outputs (`chroma`, (N, h, w, 2), and, if it takes a palette, `scores`).
+All take what is true (`chroma`, (N, h, w, 2), unnormalised, at the size of the
+prediction, and `book_target`, (N, book size), how well each palette of the book
+fits) and the network's outputs (`chroma`, and, if it is conditional, `scores`).
 """
 
 from __future__ import annotations
@@ -13,40 +13,67 @@ from typing import Any
 from keras import ops
 
 from training.network import CHROMA_SCALE
+from training.recipes import Recipe
+from training.rivals import quantised_loss
 
 Tensor = Any
 Tensors = dict[str, Tensor]
-
-EDGE_WEIGHT = 0.5
-SCORE_WEIGHT = 1.0
+Loss = Callable[[Tensors, Tensors], Tensor]
 
 
-def palette_loss(truth: Tensors, outputs: Tensors) -> Tensor:
-    """Judge where the palette was placed, and which palette was scored highest.
+def make_loss(recipe: Recipe) -> Loss:
+    """Return the loss of a recipe: a scalar from what is true and the outputs."""
+    if recipe.loss == "squared":
+        return squared_loss
+    if recipe.loss == "quantised":
+        return quantised_loss
+    return lambda truth, outputs: palette_loss(truth, outputs, recipe)
 
-    The first is the mean Euclidean distance in the a*b* plane, which lets a place
-    settle on one colour where a squared error would settle between two, plus the
-    same for differences of neighbours: flat stays flat and edges stay sharp.
+
+def palette_loss(truth: Tensors, outputs: Tensors, recipe: Recipe) -> Tensor:
+    """Judge where the colours were placed, and which palette was scored highest.
+
+    The first is the mean colour difference, which lets a place settle on one
+    colour where a squared error would settle between two, plus the same for
+    differences of neighbours, near and far: flat stays flat, edges stay sharp,
+    and what has one colour keeps one.
     """
-    target, chroma = match_size(truth, outputs), outputs["chroma"]
-    loss = ops.mean(_length(chroma - target))
-    for axis in (1, 2):
-        step = _neighbour_difference(chroma, axis) - _neighbour_difference(target, axis)
-        loss += EDGE_WEIGHT * ops.mean(_length(step))
+    target, chroma = truth["chroma"], outputs["chroma"]
+    difference = cie94 if recipe.is_perceptual else _distance
+    loss = ops.mean(difference(target, chroma))
+    for weight, reach in ((recipe.edge_weight, 1), (recipe.region_weight, recipe.region_reach)):
+        for axis in (1, 2) if weight else ():
+            step = _neighbour_difference(chroma, axis, reach)
+            true_step = _neighbour_difference(target, axis, reach)
+            loss += weight * ops.mean(_length(step - true_step))
+    if recipe.match_weight:
+        gap = ops.mean(_length(chroma) - _length(target), axis=(1, 2))  # (N,)
+        loss += recipe.match_weight * ops.mean(ops.abs(gap))
     cross_entropy = -ops.sum(truth["book_target"] * ops.log_softmax(outputs["scores"]), axis=-1)
-    return loss + SCORE_WEIGHT * ops.mean(cross_entropy)
+    return loss + recipe.score_weight * ops.mean(cross_entropy)
 
 
 def squared_loss(truth: Tensors, outputs: Tensors) -> Tensor:
     """Mean squared error, in shares of `CHROMA_SCALE`."""
-    error = (outputs["chroma"] - match_size(truth, outputs)) / CHROMA_SCALE
+    error = (outputs["chroma"] - truth["chroma"]) / CHROMA_SCALE
     return ops.mean(ops.square(error))
 
 
-LOSSES: dict[str, Callable[[Tensors, Tensors], Tensor]] = {
-    "palette": palette_loss,
-    "squared": squared_loss,
-}
+def cie94(target: Tensor, chroma: Tensor) -> Tensor:
+    """Colour difference of colours of the same lightness: (..., 2) to (...).
+
+    Differences of vivid colours count less than of dull ones, as to the eye.
+
+    References
+    ----------
+    .. [1] CIE 116-1995, "Industrial colour-difference evaluation": CIE94.
+    """
+    true_size = _length(target)
+    size_gap = ops.square(true_size - _length(chroma))
+    hue_gap = ops.maximum(ops.sum(ops.square(target - chroma), axis=-1) - size_gap, 0)
+    size_gap /= ops.square(1 + 0.045 * true_size)
+    hue_gap /= ops.square(1 + 0.015 * true_size)
+    return ops.sqrt(size_gap + hue_gap + 1e-2)
 
 
 def accuracy(truth: Tensors, outputs: Tensors) -> Tensor:
@@ -55,14 +82,14 @@ def accuracy(truth: Tensors, outputs: Tensors) -> Tensor:
     This is what Keras reports as `accuracy` for two output channels, and what
     the published curves of this task show.
     """
-    target, chroma = match_size(truth, outputs), outputs["chroma"]
+    target, chroma = truth["chroma"], outputs["chroma"]
     agrees = ops.equal(target[..., 0] >= target[..., 1], chroma[..., 0] >= chroma[..., 1])
     return ops.mean(ops.cast(agrees, "float32"))
 
 
 def distance(truth: Tensors, outputs: Tensors) -> Tensor:
     """Mean distance in the a*b* plane."""
-    return ops.mean(_length(outputs["chroma"] - match_size(truth, outputs)))
+    return ops.mean(_distance(truth["chroma"], outputs["chroma"]))
 
 
 METRICS: dict[str, Callable[[Tensors, Tensors], Tensor]] = {
@@ -71,10 +98,8 @@ METRICS: dict[str, Callable[[Tensors, Tensors], Tensor]] = {
 }
 
 
-def match_size(truth: Tensors, outputs: Tensors) -> Tensor:
-    """Average the true chroma down to the size of the predicted one."""
-    stride = truth["chroma"].shape[1] // outputs["chroma"].shape[1]
-    return ops.average_pool(truth["chroma"], stride) if stride > 1 else truth["chroma"]
+def _distance(target: Tensor, chroma: Tensor) -> Tensor:
+    return _length(chroma - target)
 
 
 def _length(vectors: Tensor) -> Tensor:
@@ -82,5 +107,7 @@ def _length(vectors: Tensor) -> Tensor:
     return ops.sqrt(ops.sum(ops.square(vectors), axis=-1) + 1e-2)
 
 
-def _neighbour_difference(x: Tensor, axis: int) -> Tensor:
-    return x[:, 1:] - x[:, :-1] if axis == 1 else x[:, :, 1:] - x[:, :, :-1]
+def _neighbour_difference(x: Tensor, axis: int, reach: int) -> Tensor:
+    if axis == 1:
+        return x[:, reach:] - x[:, :-reach]
+    return x[:, :, reach:] - x[:, :, :-reach]

@@ -3,7 +3,8 @@
 Where colours go can be learned from lightness; which colours cannot: a network
 that regresses a* and b* from L* alone answers with the mean of all that are
 right, which is brown. So `unet`, the network we ship, takes a palette and
-learns to place it, and scores the palettes of a book for when none is given.
+hints and learns to place them, and scores the palettes of a book for when none is
+given.
 `classic`, the published network of this task, regresses; it is kept to compare.
 """
 
@@ -15,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
+import tensorflow as tf
 from keras import layers, ops
-from numpy.typing import NDArray
 
 Tensor = Any
 
@@ -34,14 +34,16 @@ class Architecture:
     ----------
     build : callable
         Takes the size of the palette book and returns a fresh functional model:
-        `lightness` (N, H, W, 1) in [0, 100] and, unless it takes none, `palette`
-        (N, K, 4) to a dict of `chroma` (N, h, w, 2), unnormalised, and, if it
-        takes a palette, `scores` (N, book size).
+        `lightness` (N, H, W, 1) in [0, 100] and, if it is conditional, `palette`
+        (P, K, 4) and `hints` (P, M, 5), to a dict of `chroma` (P, h, w, 2),
+        unnormalised, and, if it is conditional, `scores` (N, book size). P is N,
+        or any number where N is 1.
     size_multiple : int
         H and W must be multiples of this.
     output_stride : int
         ``h = H / output_stride``, and so for w.
-    takes_palette : bool
+    is_conditional : bool
+        Whether it can be told colours.
     max_artifact_bytes : int
         What its ONNX file may have.
     """
@@ -49,43 +51,75 @@ class Architecture:
     build: Callable[[int], keras.Model]
     size_multiple: int
     output_stride: int
-    takes_palette: bool
+    is_conditional: bool
     max_artifact_bytes: int
 
 
-UNET_WIDTHS = (16, 32, 64, 128, 256)
+UNET_WIDTHS = (32, 64, 128, 256)
+"""Of the maps at half the size of the picture, a quarter, an eighth and a sixteenth."""
 
 
-def build_unet(book_size: int) -> keras.Model:
-    """Build the shipped network: a U-Net that places a palette, at half size.
+def build_unet(
+    book_size: int, convolutions: int = 1, place: type[PlaceColors] | None = None
+) -> keras.Model:
+    """Build the shipped network: a U-Net that places given colours, at half size.
+
+    Parameters
+    ----------
+    book_size : int
+    convolutions : int
+        At each size of the encoder.
+    place : type, optional
+        How colours are placed; by default `PlaceColors`.
+    """
+    lightness = keras.Input((None, None, 1), name="lightness")  # (N, H, W, 1)
+    palette = keras.Input((None, 4), name="palette")  # (P, K, 4)
+    hints = keras.Input((None, 5), name="hints")  # (P, M, 5)
+    features, picture = build_trunk(lightness, convolutions)
+    small_lightness = layers.AveragePooling2D(2)(lightness)  # (N, H/2, W/2, 1)
+    chroma = (place or PlaceColors)()(features, picture, small_lightness, palette, hints)
+    scores = layers.Dense(book_size, name="scores")(picture)  # (N, book)
+    return keras.Model([lightness, palette, hints], {"chroma": chroma, "scores": scores})
+
+
+def build_trunk(lightness: Tensor, convolutions: int = 1) -> tuple[Tensor, Tensor]:
+    """Build what sees: features of each place, at half size, and of the picture.
+
+    Parameters
+    ----------
+    lightness : Tensor, shape (N, H, W, 1)
+    convolutions : int
+        At each size of the encoder.
+
+    Returns
+    -------
+    features : Tensor, shape (N, H/2, W/2, 32)
+    picture : Tensor, shape (N, 256)
 
     References
     ----------
     .. [1] O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015.
     .. [2] S. Iizuka, E. Simo-Serra, H. Ishikawa, "Let there be Color!",
        SIGGRAPH 2016: global features, fused at every place.
+    .. [3] W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an
+       Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016: 2 x 2 pixels as
+       channels, so that no layer works at full size.
     """
-    lightness = keras.Input((None, None, 1), name="lightness")  # (N, H, W, 1)
-    palette = keras.Input((None, 4), name="palette")  # (N, K, 4)
-    x = layers.Rescaling(1 / LIGHTNESS_CENTER, offset=-1.0)(lightness)
-
-    x = _convolve(x, UNET_WIDTHS[0])  # (N, H, W, 16)
-    skips = []
+    x = SpaceToDepth()(lightness)  # (N, H/2, W/2, 4)
+    x = layers.Rescaling(1 / LIGHTNESS_CENTER, offset=-1.0)(x)
+    x = _convolve(x, UNET_WIDTHS[0])  # (N, H/2, W/2, 32)
+    skips = [x]
     for width in UNET_WIDTHS[1:-1]:
         x = _convolve(x, width, stride=2)  # down to (N, H/8, W/8, 128)
-        x = _convolve(x, width)
+        for _ in range(1, convolutions):
+            x = _convolve(x, width)
         skips.append(x)
     x = _convolve(x, UNET_WIDTHS[-1], stride=2)  # (N, H/16, W/16, 256)
     x, picture = _add_global_view(x, UNET_WIDTHS[-1])
-
-    for width, skip in zip(UNET_WIDTHS[-2:0:-1], reversed(skips), strict=True):
+    for width, skip in zip(UNET_WIDTHS[-2::-1], reversed(skips), strict=True):
         x = _deconvolve(x, width)  # up to (N, H/2, W/2, 32)
         x = _convolve(layers.Add()([x, skip]), width)
-
-    small_lightness = layers.AveragePooling2D(2)(lightness)  # (N, H/2, W/2, 1)
-    chroma = PlacePalette()(x, picture, small_lightness, palette)  # (N, H/2, W/2, 2)
-    scores = layers.Dense(book_size, name="scores")(picture)  # (N, book)
-    return keras.Model([lightness, palette], {"chroma": chroma, "scores": scores})
+    return x, picture
 
 
 CLASSIC_ENCODER = ((64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1))
@@ -116,54 +150,79 @@ ARCHITECTURES = {
         build_unet,
         size_multiple=16,
         output_stride=2,
-        takes_palette=True,
+        is_conditional=True,
         max_artifact_bytes=12_000_000,
     ),
     "classic": Architecture(
         build_classic,
         size_multiple=8,
         output_stride=1,
-        takes_palette=False,
+        is_conditional=False,
         max_artifact_bytes=26_000_000,
     ),
 }
 
 
-class PlacePalette(layers.Layer):  # type: ignore[misc]
-    """Every place attends to the colours of the palette.
+class PlaceColors(layers.Layer):  # type: ignore[misc]
+    """Every place attends to the colours of the palette and of the hints.
 
-    It begins as a table, the colour whose lightness is nearest, and learns what
-    shape, place and the picture as a whole add to that. A place takes the
-    weighted chroma of the colours, more or less of it: a hue of theirs or between.
+    It begins as two tables: the palette's colour whose lightness is nearest, and
+    the hint that is nearest in lightness and in place [3]_. It learns what shape,
+    place and the picture as a whole add to that: a hint reaches as far as places
+    look like its own. A place takes the weighted chroma of the palette, and what
+    a plane through the weighted hints gives, as steep as it learns to trust [4]_:
+    more or less of a hue of theirs or between.
 
     References
     ----------
     .. [1] A. Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
+    .. [2] R. Zhang et al., "Real-Time User-Guided Image Colorization with Learned
+       Deep Priors", SIGGRAPH 2017: hints at random points, in training.
+    .. [3] D. Shepard, "A two-dimensional interpolation function for irregularly-spaced
+       data", 1968: weights that fall as a power of the distance.
+    .. [4] P. Lancaster, K. Salkauskas, "Surfaces generated by moving least squares
+       methods", 1981.
     """
 
     KEY_WIDTH = 16
     TOKEN_WIDTH = 64
     FIRST_LIGHTNESS_SLOPE = 0.25
-    """Of the table: weights of exp(-0.25 |dL*|)."""
+    """Of the tables: weights of exp(-0.25 |dL*|)."""
+    FIRST_DISTANCE_POWER = 3.0
+    NEAR = 0.02
+    """Of the table of hints: weights of (1 + d / 0.02)^-3, for d in sides of the picture.
+    A power has no scale of its own: it serves one hint as it serves fifty."""
+    FIRST_RIDGE = 0.02
     FIRST_SHARE_SLOPE = 0.5
     LARGEST_LOG_GAIN = 0.7
     """Chroma may be halved or doubled, not more: a shade of a colour is still that colour."""
+    CORRECTION_SHARPNESS = 2.0
+    LARGEST_LOGIT = 40.0
 
     def __init__(self) -> None:
-        super().__init__(name="place_palette")
-        self._query = layers.Conv2D(self.KEY_WIDTH, 1)
+        super().__init__(name="place_colors")
+        # At each place: query, likeness, two lightness slopes and a distance power, two
+        # ridges, gain and shade gain.
+        # Small at first, so that the tables are what it begins as.
+        first = keras.initializers.RandomNormal(stddev=0.05)
+        self._place = layers.Conv2D(2 * self.KEY_WIDTH + 7, 1, kernel_initializer=first)
         self._token = layers.Dense(self.TOKEN_WIDTH, activation="relu")
         self._token_to_key = layers.Dense(self.TOKEN_WIDTH)
         self._context_to_key = layers.Dense(self.TOKEN_WIDTH)
         self._key = layers.Dense(self.KEY_WIDTH)
-        self._gain = layers.Conv2D(1, 1, kernel_initializer="zeros")
-        self._lightness_slope = self.add_weight(
-            (), keras.initializers.Constant(self.FIRST_LIGHTNESS_SLOPE)
-        )
-        self._share_slope = self.add_weight((), keras.initializers.Constant(self.FIRST_SHARE_SLOPE))
+        self._share_slope = self._scalar(self.FIRST_SHARE_SLOPE)
+        self._hint_bias = self._scalar(1.0)
 
-    def call(self, features: Tensor, picture: Tensor, lightness: Tensor, palette: Tensor) -> Tensor:
-        """Place a palette.
+    def call(
+        self,
+        features: Tensor,
+        picture: Tensor,
+        lightness: Tensor,
+        palette: Tensor,
+        hints: Tensor,
+        even_out: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Place colours.
 
         Parameters
         ----------
@@ -172,99 +231,277 @@ class PlacePalette(layers.Layer):  # type: ignore[misc]
             Features of the picture as a whole.
         lightness : Tensor, shape (N, h, w, 1)
             CIE L*.
-        palette : Tensor, shape (N, K, 4)
+        palette : Tensor, shape (P, K, 4)
             L*, a*, b* and weight of each colour; weight 0 means that there is none.
+            P is N, or any number where N is 1.
+        hints : Tensor, shape (P, M, 5)
+            Or (1, M, 5), as the palette may be (1, K, 4): x and y in [0, 1], a*, b*
+            and weight of each hint.
+        even_out : callable, optional
+            Of (P, h, w, 2) and lightness; applied before hints are made exact.
 
         Returns
         -------
-        Tensor, shape (N, h, w, 2)
+        Tensor, shape (P, h, w, 2)
         """
-        weight = palette[..., 3]  # (N, K)
-        share = weight / (ops.sum(weight, axis=1, keepdims=True) + 1e-6)
-        keys = self._keys(palette, share, picture)  # (N, K, 16)
-        affinity = _matmul_places(self._query(features), ops.transpose(keys, (0, 2, 1)))
-        gap = ops.abs(lightness - palette[:, None, None, :, 0])  # (N, h, w, K)
-        prior = self._share_slope * ops.log(share + 1e-3) - 1e4 * ops.cast(weight <= 0, "float32")
-        logits = affinity / math.sqrt(self.KEY_WIDTH) - self._lightness_slope * gap
-        attention = ops.softmax(logits + prior[:, None, None, :])  # (N, h, w, K)
-        placed = _matmul_places(attention, palette[..., :3])  # (N, h, w, 3)
-        shade = (lightness - placed[..., :1]) / LIGHTNESS_CENTER
-        log_gain = ops.tanh(self._gain(ops.concatenate([features, shade], axis=-1)))
-        return placed[..., 1:] * ops.exp(self.LARGEST_LOG_GAIN * log_gain)
+        palette = palette + ops.zeros_like(hints[:, :1, :1])
+        hints = hints + ops.zeros_like(palette[:, :1, :1])
+        grid = _Grid.of(lightness)
+        lightness = _flatten(lightness)  # (N, 1, places)
+        width = self.KEY_WIDTH
+        query, likeness, slopes, ridges, gains = ops.split(
+            _flatten(self._place(features)),
+            [width, 2 * width, 2 * width + 3, 2 * width + 5],
+            axis=1,
+        )  # each (N, channels, places)
+        slopes, ridges = ops.exp(slopes), self.FIRST_RIDGE * ops.exp(ridges)
+        to_palette = self._attend_to_palette(query, slopes[:, :1], picture, lightness, palette)
+
+        cells = grid.find_cells(hints)
+        index = grid.number_cells(cells)
+        hint_lightness = _take(lightness, index)  # (P, 1, M)
+        closeness = self._find_closeness(
+            likeness, slopes, lightness, hint_lightness, grid.measure_distances(cells), index
+        )
+        is_hint = ops.cast(hints[..., 4:] > 0, "float32")  # (P, M, 1)
+        to_hints = ops.exp(closeness + self._hint_bias) * is_hint
+
+        # Summing weighted colours and weights at once: a softmax without its passes.
+        colors = ops.concatenate([palette[..., :3], ops.ones_like(palette[..., :1])], axis=-1)
+        from_palette = ops.matmul(ops.transpose(colors, (0, 2, 1)), to_palette)  # (P, 4, places)
+        from_hints, total = _fit_planes(
+            to_hints, hints, grid.scale(cells), hint_lightness[:, 0], lightness, grid, ridges
+        )
+        placed = from_palette[:, :3] + total * from_hints
+        placed = placed / (from_palette[:, 3:] + total + 1e-30)  # (P, 3, places)
+
+        shade = (lightness - placed[:, :1]) / LIGHTNESS_CENTER
+        log_gain = ops.tanh(gains[:, :1] + gains[:, 1:] * shade)
+        chroma = placed[:, 1:] * ops.exp(self.LARGEST_LOG_GAIN * log_gain)
+        if even_out is not None:
+            chroma = _flatten(even_out(grid.restore(chroma), grid.restore(lightness)))
+        chroma = chroma + self._correct(chroma, closeness, is_hint, hints, index)
+        return grid.restore(chroma)
+
+    def _attend_to_palette(
+        self, query: Tensor, slope: Tensor, picture: Tensor, lightness: Tensor, palette: Tensor
+    ) -> Tensor:
+        """Weigh each colour of the palette at each place: (P, K, places), not normalised."""
+        weight = palette[..., 3]  # (P, K)
+        total = ops.sum(weight, axis=1, keepdims=True)
+        share = weight / (total + 1e-6)
+        affinity = ops.matmul(self._keys(palette, share, picture), query)  # (P, K, places)
+        gap = ops.abs(lightness - palette[..., :1])
+        # A palette whose weights sum to less than 1 counts less against hints.
+        prior = self._share_slope * ops.log(share + 1e-3) + ops.log(ops.clip(total, 1e-6, 1))
+        logits = affinity / math.sqrt(self.KEY_WIDTH) - self.FIRST_LIGHTNESS_SLOPE * slope * gap
+        logits = ops.clip(logits + prior[..., None], -self.LARGEST_LOGIT, self.LARGEST_LOGIT)
+        return ops.exp(logits) * ops.cast(palette[..., 3:] > 0, "float32")
+
+    def _find_closeness(
+        self,
+        likeness: Tensor,
+        slopes: Tensor,
+        lightness: Tensor,
+        hint_lightness: Tensor,
+        distance: Tensor,
+        index: Tensor,
+    ) -> Tensor:
+        """Say how close each hint is to each place: (P, M, places), 0 at its own, else less."""
+        own = ops.transpose(_take(likeness, index), (0, 2, 1))  # (P, M, 16)
+        unlikeness = (
+            ops.sum(ops.square(likeness), axis=1, keepdims=True)
+            - 2 * ops.matmul(own, likeness)
+            + ops.sum(ops.square(own), axis=-1, keepdims=True)
+        )
+        gap = ops.abs(lightness - ops.transpose(hint_lightness, (0, 2, 1)))
+        far = ops.log(1 + distance / self.NEAR)
+        closeness = (
+            -unlikeness
+            - self.FIRST_LIGHTNESS_SLOPE * slopes[:, 1:2] * gap
+            - self.FIRST_DISTANCE_POWER * slopes[:, 2:] * far
+        )
+        return ops.maximum(closeness, -self.LARGEST_LOGIT)
+
+    def _correct(
+        self, chroma: Tensor, closeness: Tensor, is_hint: Tensor, hints: Tensor, index: Tensor
+    ) -> Tensor:
+        """Return what is to be added so that hints come out exactly: (P, 2, places)."""
+        error = ops.transpose(hints[..., 2:4], (0, 2, 1)) - _take(chroma, index)  # (P, 2, M)
+        near = ops.exp(self.CORRECTION_SHARPNESS * closeness) * is_hint  # 1 at the hint's own place
+        error = ops.concatenate([error, ops.ones_like(error[:, :1])], axis=1)
+        total = ops.matmul(error, near)  # (P, 3, places)
+        return total[:, :2] / ops.maximum(total[:, 2:], 1.0)
 
     def _keys(self, palette: Tensor, share: Tensor, picture: Tensor) -> Tensor:
         """Derive what each colour is looked for by, from itself, its company and the picture."""
         scale = ops.array([1 / LIGHTNESS_CENTER, 2 / CHROMA_SCALE, 2 / CHROMA_SCALE])
         tokens = ops.concatenate([palette[..., :3] * scale, share[..., None]], axis=-1)
-        tokens = self._token(tokens)  # (N, K, 64)
-        company = ops.sum(tokens * share[..., None], axis=1)  # (N, 64)
+        tokens = self._token(tokens)  # (P, K, 64)
+        company = ops.sum(tokens * share[..., None], axis=1)  # (P, 64)
+        picture = picture + ops.zeros_like(company[:, :1])  # (P, d)
         context = self._context_to_key(ops.concatenate([company, picture], axis=-1))
         return self._key(ops.relu(self._token_to_key(tokens) + context[:, None, :]))
 
+    def _scalar(self, first: float) -> Tensor:
+        return self.add_weight((), keras.initializers.Constant(first))
 
-class ChoosePalette(layers.Layer):  # type: ignore[misc]
-    """The palette that is given or, without one, the best-scored of a book.
 
-    Parameters
-    ----------
-    book : ndarray of float32, shape (size, 6, 4)
+class SpaceToDepth(layers.Layer):  # type: ignore[misc]
+    """Make 2 x 2 pixels one, their values its channels: (N, H, W, c) to (N, H/2, W/2, 4c)."""
+
+    def call(self, x: Tensor) -> Tensor:
+        """Rearrange."""
+        return tf.nn.space_to_depth(x, 2)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Tell Keras the shape."""
+        count, height, width, channels = shape
+        return (count, height and height // 2, width and width // 2, 4 * (channels or 0))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The places of a map, in rows and columns, and where hints are among them.
+
+    Within the layers that place colours a map is flat, (N, channels, places):
+    planes that follow one another in memory are what ONNX Runtime is fast at.
     """
 
-    def __init__(self, book: NDArray[np.float32]) -> None:
-        super().__init__(name="choose_palette")
-        self._book = book
+    height: Tensor
+    width: Tensor
 
-    def call(self, scores: Tensor, palette: Tensor) -> Tensor:
-        """Choose.
+    @classmethod
+    def of(cls, places: Tensor) -> _Grid:
+        """Of a map of shape (N, h, w, c)."""
+        return cls(*ops.shape(places)[1:3])
 
-        Parameters
-        ----------
-        scores : Tensor, shape (N, size)
-        palette : Tensor, shape (N, K, 4)
-            With all weights 0, none is given.
+    @property
+    def coordinates(self) -> tuple[Tensor, Tensor]:
+        """Where rows, (h, 1), and columns, (1, w), are, in shares of the longer side."""
+        row = ops.arange(self.height, dtype="float32")[:, None]
+        column = ops.arange(self.width, dtype="float32")[None]
+        return self.scale((row, column))
 
-        Returns
-        -------
-        Tensor, shape (N, K + 6, 4)
-            Colours of the given palette and of the book's, one of them with
-            weights 0.
-        """
-        # Not argmax: Keras writes it with an operation that ONNX lacks.
-        best = ops.top_k(scores, 1)[1][:, 0]  # (N,)
-        chosen = ops.take(ops.convert_to_tensor(self._book), best, axis=0)  # (N, 6, 4)
-        is_given = ops.any(palette[..., 3:] > 0, axis=1, keepdims=True)  # (N, 1, 1)
-        weight = chosen[..., 3:] * (1 - ops.cast(is_given, "float32"))
-        chosen = ops.concatenate([chosen[..., :3], weight], axis=-1)
-        return ops.concatenate([palette, chosen], axis=1)
+    def find_cells(self, hints: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the row and the column of the cell that each hint is in: (P, M)."""
+        height, width = ops.cast(self.height, "float32"), ops.cast(self.width, "float32")
+        row = ops.clip(ops.floor(hints[..., 1] * height), 0.0, height - 1)
+        column = ops.clip(ops.floor(hints[..., 0] * width), 0.0, width - 1)
+        return row, column
+
+    def number_cells(self, cells: tuple[Tensor, Tensor]) -> Tensor:
+        """Give cells their numbers, row by row: (P, M) of int."""
+        row, column = (ops.cast(side, "int32") for side in cells)
+        return row * self.width + column
+
+    def scale(self, cells: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Bring rows and columns to shares of the longer side."""
+        longer = ops.cast(ops.maximum(self.height, self.width), "float32")
+        return cells[0] / longer, cells[1] / longer
+
+    def measure_distances(self, cells: tuple[Tensor, Tensor]) -> Tensor:
+        """Distance of each place from each cell, in shares of the longer side: (P, M, places)."""
+        (down, across), (row, column) = self.coordinates, self.scale(cells)
+        down = ops.square(down - row[..., None, None])  # (P, M, h, 1)
+        across = ops.square(across - column[..., None, None])  # (P, M, 1, w)
+        distance = ops.sqrt(down + across)
+        return ops.reshape(distance, (-1, ops.shape(row)[1], self.height * self.width))
+
+    def restore(self, flat: Tensor) -> Tensor:
+        """Make a map again: (P, c, places) to (P, h, w, c)."""
+        channels = flat.shape[1]
+        places = ops.reshape(flat, (-1, channels, self.height, self.width))
+        return ops.transpose(places, (0, 2, 3, 1))
 
 
-def add_book(network: keras.Model, book: NDArray[np.float32]) -> keras.Model:
-    """Let a network that takes a palette choose one by itself when none is given.
+def _flatten(places: Tensor) -> Tensor:
+    """Make planes of a map: (N, h, w, c) to (N, c, places)."""
+    _, height, width, channels = ops.shape(places)
+    planes = ops.transpose(places, (0, 3, 1, 2))
+    return ops.reshape(planes, (-1, channels, height * width))
+
+
+def _take(flat: Tensor, index: Tensor) -> Tensor:
+    """Take the places of (N, c, places) that (P, M) numbers: (P, c, M)."""
+    count, channels, places = ops.shape(flat)
+    # Pictures follow one another; a single picture serves all rows of the index.
+    picture = ops.minimum(ops.arange(ops.shape(index)[0]), count - 1)
+    plane = picture[:, None] * channels + ops.arange(channels)[None]  # (P, c)
+    return ops.take(ops.reshape(flat, (-1,)), plane[:, :, None] * places + index[:, None, :])
+
+
+def _fit_planes(
+    weights: Tensor,
+    hints: Tensor,
+    cells: tuple[Tensor, Tensor],
+    hint_lightness: Tensor,
+    lightness: Tensor,
+    grid: _Grid,
+    ridges: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Fit, at each place, colour as a linear function of place and lightness to the hints.
+
+    The steeper a function, the more it costs: far from hints, or where they
+    disagree, it is their mean. It never leaves the range of their a* and b*.
 
     Parameters
     ----------
-    network : keras.Model
-    book : ndarray of float32, shape (size, 6, 4)
-        The palettes that its scores are about.
+    weights : Tensor, shape (P, M, places)
+        Of each hint at each place.
+    hints : Tensor, shape (P, M, 5)
+    cells : tuple of two Tensors, shape (P, M)
+        Rows and columns of the hints, in shares of the longer side.
+    hint_lightness : Tensor, shape (P, M)
+    lightness : Tensor, shape (N, 1, places)
+    grid : _Grid
+    ridges : Tensor, shape (N, 2, places)
+        What steepness costs: in the plane, and in lightness.
 
     Returns
     -------
-    keras.Model
-        `lightness` (N, H, W, 1) and `palette` (N, K, 4) to a dict of `chroma`.
+    colors : Tensor, shape (P, 3, places)
+        L* of the hints, their mean, and a* and b* at the place.
+    total : Tensor, shape (P, 1, places)
+        Of the weights.
     """
-    lightness, palette = network.inputs
-    place = network.get_layer("place_palette")
-    features, picture, small_lightness, _ = place.input
-    palette_or_choice = ChoosePalette(book)(network.output["scores"], palette)
-    chroma = place(features, picture, small_lightness, palette_or_choice)
-    return keras.Model([lightness, palette], {"chroma": chroma})
+    # All near zero, since variances are differences of squares.
+    y, x, z = cells[0] - 0.5, cells[1] - 0.5, hint_lightness / LIGHTNESS_CENTER - 1
+    a, b = hints[..., 2], hints[..., 3]
+    terms = [ops.ones_like(x), x, y, z, x * x, x * y, x * z, y * y, y * z, z * z]
+    terms += [a, b, x * a, y * a, z * a, x * b, y * b, z * b]  # each (P, M)
+    sums = ops.matmul(ops.stack(terms, axis=1), weights)  # (P, 18, places)
+    total = sums[:, :1]
+    means = ops.unstack(sums[:, 1:] / (total + 1e-30), num=17, axis=1)  # each (P, places)
+    x, y, z, xx, xy, xz, yy, yz, zz, a, b, xa, ya, za, xb, yb, zb = means
+
+    # Covariances, with the ridge on the diagonal, and the inverse by cofactors.
+    plane, shade = ridges[:, 0], ridges[:, 1]
+    xx, yy, zz = xx - x * x + plane, yy - y * y + plane, zz - z * z + shade
+    xy, xz, yz = xy - x * y, xz - x * z, yz - y * z
+    x_x, x_y, x_z = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    y_y, y_z, z_z = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    determinant = xx * x_x + xy * x_y + xz * x_z
+
+    row, column = grid.coordinates
+    dx = ops.reshape(ops.zeros_like(row) + column - 0.5, (1, -1)) - x
+    dy = ops.reshape(row - 0.5 + ops.zeros_like(column), (1, -1)) - y
+    dz = lightness[:, 0] / LIGHTNESS_CENTER - 1 - z
+    to_x = (x_x * dx + x_y * dy + x_z * dz) / determinant
+    to_y = (x_y * dx + y_y * dy + y_z * dz) / determinant
+    to_z = (x_z * dx + y_z * dy + z_z * dz) / determinant
+    lowest, highest = _range(hints)  # each (P, 2)
+    at_a = a + to_x * (xa - x * a) + to_y * (ya - y * a) + to_z * (za - z * a)
+    at_b = b + to_x * (xb - x * b) + to_y * (yb - y * b) + to_z * (zb - z * b)
+    at_a = ops.clip(at_a, lowest[:, :1], highest[:, :1])
+    at_b = ops.clip(at_b, lowest[:, 1:], highest[:, 1:])
+    return ops.stack([(z + 1) * LIGHTNESS_CENTER, at_a, at_b], axis=1), total
 
 
-def _matmul_places(places: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply at every place: (N, h, w, i) with (N, i, j) to (N, h, w, j)."""
-    _, height, width, inner = ops.shape(places)
-    flat = ops.matmul(ops.reshape(places, (-1, height * width, inner)), matrix)
-    return ops.reshape(flat, (-1, height, width, ops.shape(matrix)[2]))
+def _range(hints: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the least and the largest a* and b* of hints: (P, M, 5) to two of (P, 2)."""
+    chroma, absent = hints[..., 2:4], ops.cast(hints[..., 4:] <= 0, "float32") * 1e4
+    return ops.min(chroma + absent, axis=1), ops.max(chroma - absent, axis=1)
 
 
 def _convolve(x: Tensor, width: int, stride: int = 1) -> Tensor:
@@ -274,8 +511,8 @@ def _convolve(x: Tensor, width: int, stride: int = 1) -> Tensor:
 
 
 def _deconvolve(x: Tensor, width: int) -> Tensor:
-    # A kernel that is a multiple of the stride leaves no checkerboard (Odena et al. 2016).
-    return layers.Conv2DTranspose(width, 4, strides=2, padding="same", activation="relu")(x)
+    # Kernels that do not overlap leave no checkerboard (Odena et al. 2016), and cost a quarter.
+    return layers.Conv2DTranspose(width, 2, strides=2, activation="relu")(x)
 
 
 def _add_global_view(x: Tensor, width: int) -> tuple[Tensor, Tensor]:

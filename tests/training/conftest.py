@@ -18,7 +18,7 @@ RUN = Run(
     source="generated",
     corpus_seed=0,
     epochs=3,
-    recipe=replace(RECIPES["standard"], side=64, batch_size=4),
+    recipe=replace(RECIPES["standard"], side=64, sizes=(32, 48), batch_size=4),
 )
 
 

@@ -1,95 +1,196 @@
-"""Palettes of pictures, and the book."""
+"""What palettes do to pictures, and the book."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from training.book import BOOK_SIZE, Book, extract_palette
+from training.book import (
+    FIT_SCALE,
+    LEAST_DIFFERENCE,
+    LEVEL_LIGHTNESS,
+    LEVELS,
+    Book,
+    count_levels,
+    curve_distances,
+    draw_curves,
+    look_up_lightness,
+    matched_difference,
+)
 
-
-def test_extract_palette_finds_flat_colors_and_their_shares() -> None:
-    colors = np.array(
-        [[10, 5, 5], [30, 60, 20], [45, -50, 30], [60, 0, -60], [80, 9, 70], [95, 0, 0]]
-    )
-    rows = np.repeat(colors, [2, 4, 6, 8, 10, 10], axis=0)  # 40 rows
-    palette = extract_palette(np.repeat(rows[:, None], 40, axis=1).astype(np.float16))
-    np.testing.assert_allclose(palette[:, :3], colors, atol=0.1)
-    np.testing.assert_allclose(palette[:, 3], np.array([2, 4, 6, 8, 10, 10]) / 40, atol=0.01)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (64, 48, 3)])
-def test_extract_palette_one_color(shape: tuple[int, ...]) -> None:
-    palette = extract_palette(np.full(shape, 40, np.float32))
-    assert palette.shape == (6, 4)
-    assert np.isfinite(palette).all()
-    assert palette[:, 3].sum() == pytest.approx(1)
-    np.testing.assert_allclose(palette[palette[:, 3] > 0, :3], 40)
+Array = NDArray[np.float32]
 
 
-def random_palettes(count: int, chroma: float) -> np.ndarray:
-    rng = np.random.default_rng(0)
+# Curves
+
+
+TWO_6 = np.array([[20, 50, 10, 0.9], [60, -30, 20, 0.1]], np.float32)
+
+
+def test_look_up_lightness_between_two_colors() -> None:
+    """Weights of exp(-|dL*| / 4); shares do not count."""
+    chroma = look_up_lightness(np.array([20.0, 38.0, 40.0, 100.0]), TWO_6)
+    light_share = np.array([1 / (1 + np.exp(10)), 1 / (1 + np.e), 0.5, 1 / (1 + np.exp(-10))])
+    dark, light = TWO_6[:, 1:3]
+    expected = dark + light_share[:, None] * (light - dark)
+    np.testing.assert_allclose(chroma, expected, rtol=1e-5)
+
+
+def test_draw_curves_is_the_table_at_each_level() -> None:
+    curves = draw_curves(np.stack([TWO_6, TWO_6[::-1] * (1, -1, -1, 1)]))
+    assert curves.shape == (2, LEVELS, 2)
+    np.testing.assert_allclose(curves[1], -curves[0], rtol=1e-5)
+    nearest = np.where(LEVEL_LIGHTNESS[:, None] < 40, *TWO_6[:, None, 1:3])
+    far_from_the_middle = np.abs(LEVEL_LIGHTNESS - 40) > 15
+    np.testing.assert_allclose(curves[0][far_from_the_middle], nearest[far_from_the_middle], atol=2)
+
+
+def test_count_levels_shares_of_each_picture() -> None:
+    step = 100 / LEVELS
+    lightness = np.array([[[0, 0], [0, 100]], [[step * 4.5, step * 4.9], [step * 5, 50]]])
+    expected = np.zeros((2, LEVELS), np.float32)
+    expected[0, [0, LEVELS - 1]] = (0.75, 0.25)
+    expected[1, [4, 5, LEVELS // 2]] = (0.5, 0.25, 0.25)
+    np.testing.assert_array_equal(count_levels(lightness), expected)
+
+
+def test_curve_distances_count_where_the_picture_has_its_lightness() -> None:
+    flat = np.zeros((1, LEVELS, 2), np.float32)
+    others = np.zeros((2, LEVELS, 2), np.float32)
+    others[0] = (3, 4)  # 5 away at every level
+    others[1, 0] = (6, 8)  # 10 away in the dark, equal elsewhere
+    levels = np.zeros((2, LEVELS), np.float32)
+    levels[0, -1] = 1  # a white picture
+    levels[1, [0, -1]] = (0.36, 0.64)
+    distances = curve_distances(np.repeat(flat, 2, axis=0), others, levels)
+    np.testing.assert_allclose(distances, [[5, 0], [5, 6]], rtol=1e-6)
+
+
+# The book
+
+
+def random_palettes(count: int, chroma: float, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
     hue = rng.uniform(0, 2 * np.pi, (count, 1)) + np.arange(6) * np.pi / 3
     lightness = np.sort(rng.uniform(0, 100, (count, 6)), axis=1)
     columns = [lightness, chroma * np.cos(hue), chroma * np.sin(hue), np.full((count, 6), 1 / 6)]
     return np.stack(columns, axis=-1).astype(np.float32)
 
 
-def test_make_leaves_dull_palettes_out() -> None:
-    dull, colorful = random_palettes(30, chroma=5), random_palettes(20, chroma=40)
-    book = Book.make(np.concatenate([dull, colorful]))
-    assert len(book) == 20
-    np.testing.assert_array_equal(book.palettes, colorful)
+def even_levels(count: int) -> Array:
+    return np.full((count, LEVELS), 1 / LEVELS, np.float32)
 
 
-def test_make_leaves_palettes_of_one_hue_out() -> None:
+def make_book(palettes: Array, size: int = 64) -> Book:
+    return Book.make(palettes, even_levels(len(palettes)), size)
+
+
+def sort_rows(palettes: Array) -> Array:
+    return palettes[np.lexsort(palettes[:, ::-1, 0].T)]
+
+
+def contains(palettes: Array, palette: Array) -> bool:
+    return bool((palettes == palette).all(axis=(1, 2)).any())
+
+
+def test_matched_difference_ignores_the_order() -> None:
+    (palette,) = random_palettes(1, chroma=40)
+    shuffled = palette[[3, 1, 5, 0, 2, 4]]
+    assert matched_difference(palette, shuffled) == pytest.approx(0, abs=1e-4)
+    lighter = palette + np.float32([5, 0, 0, 0])
+    assert 1 < matched_difference(palette, lighter[::-1]) < 10
+
+
+@pytest.mark.parametrize("dull", ["grey", "red"])
+def test_make_leaves_dull_palettes_and_those_of_one_hue_out(dull: str) -> None:
     colorful = random_palettes(20, chroma=40)
-    red = colorful.copy()
-    red[..., 1:3] = (40, 10)
-    book = Book.make(np.concatenate([red, colorful]))
-    np.testing.assert_array_equal(book.palettes, colorful)
+    left_out = random_palettes(30, chroma=5, seed=1)
+    if dull == "red":
+        left_out[..., 1:3] = (40, 10)
+    book = make_book(np.concatenate([left_out, colorful]))
+    assert all(contains(colorful, palette) for palette in book.palettes)
+    assert all(
+        min(matched_difference(palette, chosen) for chosen in book.palettes) < LEAST_DIFFERENCE
+        for palette in colorful
+    )
 
 
 def test_make_dull_corpus_still_gets_a_book() -> None:
-    assert len(Book.make(random_palettes(7, chroma=5))) == 7
+    palettes = random_palettes(7, chroma=5)
+    book = make_book(palettes)
+    assert 1 <= len(book) <= 7
+    assert all(contains(palettes, palette) for palette in book.palettes)
 
 
-def test_make_many_palettes_chooses_real_ones() -> None:
-    palettes = random_palettes(400, chroma=40)
-    book = Book.make(palettes)
-    assert BOOK_SIZE / 2 < len(book) <= BOOK_SIZE
-    assert all((palettes == chosen).all(axis=(1, 2)).any() for chosen in book.palettes)
+def test_make_corpus_of_one_palette_gets_a_book_of_one() -> None:
+    palettes = np.repeat(random_palettes(1, chroma=0), 9, axis=0)
+    book = make_book(palettes)
+    assert len(book) == 1
+    np.testing.assert_allclose(book.score(palettes, even_levels(9)), 1)
+
+
+def test_make_palettes_are_clearly_different_and_real() -> None:
+    palettes = random_palettes(60, chroma=60)
+    palettes = np.concatenate([palettes, palettes + np.float32([2, 2, 2, 0])])
+    book = make_book(palettes)
+    assert 10 < len(book) <= 60
+    assert all(contains(palettes, chosen) for chosen in book.palettes)
+    differences = [matched_difference(*pair) for pair in combinations(book.palettes, 2)]
+    assert min(differences) >= LEAST_DIFFERENCE
+
+
+def test_make_size_is_the_most_it_takes() -> None:
+    assert len(make_book(random_palettes(60, chroma=60), size=5)) == 5
+
+
+def test_make_crowd_is_of_the_whole_corpus_dull_palettes_too() -> None:
+    dull = random_palettes(20, chroma=5, seed=1)
+    palettes = np.concatenate([random_palettes(20, chroma=40), dull])
+    book = make_book(palettes)
+    np.testing.assert_array_equal(sort_rows(book.crowd), sort_rows(palettes))
+    many = np.tile(palettes, (20, 1, 1))
+    assert make_book(many).crowd.shape == (512, 6, 4)
+
+
+def test_make_same_corpus_same_book() -> None:
+    palettes = random_palettes(40, chroma=40)
+    one, other = make_book(palettes), make_book(palettes)
+    np.testing.assert_array_equal(one.palettes, other.palettes)
+    np.testing.assert_array_equal(one.crowd, other.crowd)
 
 
 def test_score_prefers_the_palette_itself() -> None:
-    palettes = random_palettes(40, chroma=40)
-    book = Book.make(palettes)
-    scores = book.score(palettes)
+    book = make_book(random_palettes(40, chroma=40))
+    assert book.frequency.sum() == pytest.approx(1, rel=1e-5)
+    scores = book.score(book.palettes, even_levels(len(book)))
     np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(scores.argmax(axis=1), np.arange(40))
+    np.testing.assert_array_equal(scores.argmax(axis=1), np.arange(len(book)))
 
 
-def test_score_marks_frequent_palettes_down() -> None:
-    rare, frequent = random_palettes(2, chroma=40)
-    between = ((rare + frequent) / 2)[None]
-    book = Book(np.stack([rare, frequent]), np.array([0.1, 0.9], np.float32))
-    np.testing.assert_allclose(book.score(between), [[0.9, 0.1]], atol=1e-4)
+def flat_palette(a: float, b: float) -> Array:
+    return np.tile(np.float32([50, a, b, 1 / 6]), (6, 1))
+
+
+def test_score_falls_with_distance_and_frequency() -> None:
+    """Colours 0 and 5 units away; then the nearer one is frequent."""
+    near, far = flat_palette(30, 0), flat_palette(30, 5)
+    book = Book(np.stack([near, far]), near[None], np.array([0.5, 0.5], np.float32))
+    fit = np.exp(-5 / FIT_SCALE)
+    expected = np.array([1, fit]) / (1 + fit)
+    np.testing.assert_allclose(book.score(near[None], even_levels(1)), [expected], rtol=1e-5)
+    frequent = Book(np.stack([near, far]), near[None], np.array([0.9, 0.1], np.float32))
+    between = flat_palette(30, 2.5)[None]
+    np.testing.assert_allclose(frequent.score(between, even_levels(1)), [[0.1, 0.9]], atol=1e-5)
 
 
 def test_save_load_round_trip(tmp_path: Path) -> None:
-    book = Book.make(random_palettes(10, chroma=40))
+    book = make_book(random_palettes(10, chroma=40))
     book.save(tmp_path / "book.npz")
     loaded = Book.load(tmp_path / "book.npz")
     np.testing.assert_array_equal(loaded.palettes, book.palettes)
+    np.testing.assert_array_equal(loaded.crowd, book.crowd)
     np.testing.assert_array_equal(loaded.frequency, book.frequency)
-
-
-def test_served_palettes_are_more_vivid_and_of_the_same_hues() -> None:
-    book = Book.make(random_palettes(10, chroma=40))
-    served = book.served_palettes
-    np.testing.assert_array_equal(served[..., [0, 3]], book.palettes[..., [0, 3]])
-    np.testing.assert_allclose(np.hypot(served[..., 1], served[..., 2]), 54, rtol=1e-4)
-    hues = [np.arctan2(palettes[..., 2], palettes[..., 1]) for palettes in (book.palettes, served)]
-    np.testing.assert_allclose(*hues, atol=1e-5)

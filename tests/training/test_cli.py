@@ -12,6 +12,7 @@ import typer.main
 from PIL import Image
 from typer.testing import CliRunner
 
+from service.colorizer import Registry
 from tests.conftest import write_model
 from training.__main__ import app, main
 
@@ -119,6 +120,15 @@ def test_missing_argument_is_named(arguments: tuple[str, ...], missing: str) -> 
 
     assert "Missing" in said
     assert missing in said
+
+
+def test_ablate_unknown_change_names_it_and_the_known_ones(tmp_path: Path) -> None:
+    said = complain("ablate", "--only", "cubist", "--out", tmp_path / "out")
+
+    assert "--only" in said
+    assert "must be of standard, deep, " in said
+    assert "Received: cubist" in said
+    assert not (tmp_path / "out").exists()
 
 
 # Folders that cannot serve
@@ -250,7 +260,7 @@ def test_gallery_writes_a_picture(tmp_path: Path) -> None:
 def test_evaluate_folder_prints_the_report_it_writes(models_dir: Path, tmp_path: Path) -> None:
     pictures, out = tmp_path / "pictures", tmp_path / "out"
     pictures.mkdir()
-    Image.radial_gradient("L").convert("RGB").save(pictures / "gradient.png")
+    Image.radial_gradient("L").convert("RGB").resize((32, 32)).save(pictures / "gradient.png")
 
     result = CliRunner().invoke(
         app,
@@ -260,6 +270,42 @@ def test_evaluate_folder_prints_the_report_it_writes(models_dir: Path, tmp_path:
     assert (result.exit_code, result.exception) == (0, None)
     assert result.stdout.strip() == (out / "evaluation.md").read_text().strip()
     assert "## pictures (1 pictures)" in result.stdout
+
+
+def test_evaluate_writes_cards_only_of_generated_pictures(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("training.evaluate.EVALUATION_SIDE", 48)
+    for name in ("v1", "v12"):
+        write_model(tmp_path, name)
+    folders = ["--models", str(tmp_path), "--out", str(tmp_path / "out")]
+
+    complaint = complain("evaluate", *folders, "--corpus", tmp_path, "--write-cards")
+    assert "cards tell of generated pictures, not of those of --corpus" in complaint
+
+    result = CliRunner().invoke(app, ["evaluate", *folders, "--count", "1", "--write-cards"])
+    assert (result.exit_code, result.exception) == (0, None)
+    for colorizer in Registry.load(tmp_path, intra_op_threads=1):
+        assert {"geometric_automatic_colorfulness_ratio", "fluid_automatic_colorfulness_ratio"} <= (
+            colorizer.card.evaluation.keys()
+        )
+
+
+def test_evaluate_several_folders_of_models(models_dir: Path, tmp_path: Path) -> None:
+    write_model(tmp_path, "v12")
+    Image.radial_gradient("L").convert("RGB").resize((32, 32)).save(tmp_path / "gradient.png")
+
+    result = CliRunner().invoke(
+        app,
+        [
+            *("evaluate", "--models", str(models_dir), "--models", str(tmp_path)),
+            *("--corpus", str(tmp_path), "--out", str(tmp_path / "out")),
+        ],
+    )
+
+    assert (result.exit_code, result.exception) == (0, None)
+    for name in ("v1", "v12", tmp_path / "v12"):
+        assert f"| {name}, automatic |" in result.stdout
 
 
 def test_curves_writes_a_picture(finished_run: Path, tmp_path: Path) -> None:

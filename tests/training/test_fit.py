@@ -18,7 +18,19 @@ from PIL import Image
 
 from tests.training.conftest import RUN
 from training.errors import RunError
-from training.fit import Run, best_row, fit, load_best, read_history, read_test_metrics
+from training.fit import (
+    Run,
+    Trainer,
+    best_row,
+    fit,
+    load_best,
+    load_book,
+    read_history,
+    read_test_metrics,
+)
+from training.recipes import RECIPES
+
+BOOK_SIZE = 3
 
 
 def test_fit_leaves_a_whole_run_folder(finished_run: Path) -> None:
@@ -41,6 +53,7 @@ def test_fit_history_has_a_row_for_each_epoch(finished_run: Path) -> None:
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history[0])
     assert all(0 <= row["val_accuracy"] <= 1 for row in history)
+    assert all(0 < row["seconds"] < 600 for row in history)
 
 
 def test_fit_curves_are_a_picture(finished_run: Path) -> None:
@@ -92,6 +105,10 @@ def test_fit_killed_and_continued_equals_uninterrupted(
     for expected_row, received_row in zip(expected, received, strict=True):
         assert received_row["val_loss"] == pytest.approx(expected_row["val_loss"], rel=1e-4)
         assert received_row["loss"] == pytest.approx(expected_row["loss"], rel=1e-4)
+    with np.load(finished_run / "latest.npz") as whole, np.load(tmp_path / "latest.npz") as resumed:
+        assert set(whole) == set(resumed)
+        for name in whole:  # weights, their averages, and what the optimizer remembers
+            np.testing.assert_allclose(resumed[name], whole[name], rtol=1e-2, atol=1e-3)
 
 
 def test_fit_other_choices_are_refused(finished_run: Path, corpus: Path) -> None:
@@ -110,9 +127,25 @@ def test_fit_other_pictures_of_the_same_number_are_refused(
 
 def test_load_best_predicts_with_the_best_weights(finished_run: Path) -> None:
     network = load_best(finished_run)
-    assert isinstance(network, keras.Model)
-    lightness, palette = np.full((1, 64, 64, 1), 50, np.float32), np.ones((1, 3, 4), np.float32)
-    assert np.isfinite(network([lightness, palette])["chroma"]).all()
+    given = [np.full((1, 64, 64, 1), 50), np.ones((1, 3, 4)), np.ones((1, 2, 5))]
+    outputs = network([tensor.astype(np.float32) for tensor in given])
+    assert np.isfinite(outputs["chroma"]).all()
+    assert outputs["scores"].shape == (1, len(load_book(finished_run)))
+
+
+def test_load_best_weights_are_the_averages(corpus: Path, tmp_path: Path) -> None:
+    """Not those of the last step, which a run goes on from."""
+    fit(replace(RUN, epochs=1), [corpus], tmp_path)
+    network = load_best(tmp_path)
+    with np.load(tmp_path / "latest.npz") as latest:
+        values = [latest[f"variable_{n}"] for n in range(len(latest) - 1)]
+    count = len(network.variables)
+    last = dict(zip([v.path for v in network.variables], values[:count], strict=True))
+    averages = values[count : count + len(network.trainable_variables)]
+    for variable, average in zip(network.trainable_variables, averages, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), average)
+    first = network.trainable_variables[0]
+    assert not np.array_equal(first.numpy(), last[first.path])
 
 
 def test_read_test_metrics_are_of_the_test_split(finished_run: Path) -> None:
@@ -133,3 +166,63 @@ def test_load_best_without_a_run(tmp_path: Path) -> None:
 def test_best_row_is_the_lowest_validation_loss() -> None:
     rows = [{"epoch": 1.0, "val_loss": 3.0}, {"epoch": 2.0, "val_loss": 1.0}]
     assert best_row(rows)["epoch"] == 2
+
+
+def make_trainer(average_momentum: float) -> Trainer:
+    keras.utils.set_random_seed(0)
+    recipe = replace(RECIPES["standard"], average_momentum=average_momentum)
+    trainer = Trainer(recipe, BOOK_SIZE)
+    trainer.compile(keras.optimizers.SGD(0.01), run_eagerly=True)  # two steps in all
+    return trainer
+
+
+def weights_of(trainer: Trainer) -> list[np.ndarray]:
+    return [weight.numpy() for weight in trainer.network.trainable_variables]
+
+
+def averages_of(trainer: Trainer) -> list[np.ndarray]:
+    return [average.numpy() for average in trainer.averages]
+
+
+def take_step(trainer: Trainer) -> None:
+    rng = np.random.default_rng(0)
+    given = {
+        "lightness": rng.uniform(0, 100, (1, 16, 16, 1)),
+        "palette": rng.uniform((0, -50, -50, 0.1), (100, 50, 50, 1), (1, 3, 4)),
+        "hints": rng.uniform((0, 0, -50, -50, 1), (1, 1, 50, 50, 1), (1, 4, 5)),
+    }
+    truth = {
+        "chroma": rng.uniform(-50, 50, (1, 16, 16, 2)),
+        "book_target": np.eye(1, BOOK_SIZE),
+    }
+    given, truth = (
+        {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        for tensors in (given, truth)
+    )
+    trainer.train_on_batch(given, truth)
+
+
+@pytest.mark.parametrize(("momentum", "share"), [(0.998, 1 / 11), (0.05, 0.05), (0.0, 0.0)])
+def test_trainer_averages_follow_the_weights(momentum: float, share: float) -> None:
+    """After the first step, the average still has `share` of the start."""
+    trainer = make_trainer(momentum)
+    start = weights_of(trainer)
+    take_step(trainer)
+    for first, weight, average in zip(
+        start, weights_of(trainer), averages_of(trainer), strict=True
+    ):
+        np.testing.assert_allclose(average, weight + share * (first - weight), atol=1e-6)
+    assert not np.array_equal(start[0], weights_of(trainer)[0])
+
+
+def test_trainer_exchange_averages_swaps_and_swaps_back() -> None:
+    trainer = make_trainer(0.9)
+    take_step(trainer)
+    weights, averages = weights_of(trainer), averages_of(trainer)
+    trainer.exchange_averages()
+    for received, expected in ((weights_of(trainer), averages), (averages_of(trainer), weights)):
+        for one, other in zip(received, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    trainer.exchange_averages()
+    for one, other in zip(weights_of(trainer), weights, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,6 +1,8 @@
-"""The architectures, the placing and the choice of a palette, the losses and the metrics."""
+"""The architectures, and how colours and hints are placed."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,16 +10,8 @@ import pytest
 from keras import ops
 from numpy.typing import NDArray
 
-from training.fit import Trainer
-from training.losses import LOSSES, METRICS, palette_loss, squared_loss
-from training.network import (
-    ARCHITECTURES,
-    CHROMA_SCALE,
-    Architecture,
-    ChoosePalette,
-    PlacePalette,
-    add_book,
-)
+from training.book import look_up_lightness
+from training.network import ARCHITECTURES, Architecture, PlaceColors
 
 Array = NDArray[np.float32]
 
@@ -40,11 +34,15 @@ def network(name: str) -> keras.Model:
     return NETWORKS[name]
 
 
-def palette_of(*colors: tuple[float, float, float, float]) -> Array:
-    return np.array([colors], np.float32)
+def rows_of(*rows: tuple[float, ...]) -> Array:
+    """Colours of a palette, or hints: shape (1, K, 4) or (1, M, 5)."""
+    return np.array([rows], np.float32)
 
 
-RED, GREEN = (30.0, 60.0, 20.0, 0.5), (80.0, -60.0, 20.0, 0.5)
+RED, GREEN, BLUE = (30.0, 60.0, 20.0, 0.5), (80.0, -60.0, 20.0, 0.5), (50.0, 20.0, -70.0, 1.0)
+NO_COLOR, NO_HINT = rows_of((0, 0, 0, 0)), rows_of((0, 0, 0, 0, 0))
+PALETTE = rows_of(RED, GREEN, BLUE)
+HINTS = rows_of((0.1, 0.2, 70, 10, 1), (0.9, 0.3, -50, 40, 1), (0.5, 0.9, 10, -60, 1))
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 96), (16, 16)])
@@ -52,12 +50,13 @@ def test_network_any_size(
     network: keras.Model, architecture: Architecture, height: int, width: int
 ) -> None:
     lightness = np.full((2, height, width, 1), 50, np.float32)
-    palette = np.repeat(palette_of(RED, GREEN, RED), 2, axis=0)
-    given = [lightness, palette] if architecture.takes_palette else [lightness]
+    given = [lightness]
+    if architecture.is_conditional:
+        given += [np.repeat(PALETTE, 2, axis=0), np.repeat(HINTS, 2, axis=0)]
     outputs = network(given)
     stride = architecture.output_stride
     assert outputs["chroma"].shape == (2, height // stride, width // stride, 2)
-    if architecture.takes_palette:
+    if architecture.is_conditional:
         assert outputs["scores"].shape == (2, BOOK_SIZE)
 
 
@@ -66,143 +65,187 @@ def test_unet_is_an_encoder_and_a_transposed_decoder() -> None:
     assert {"Conv2D", "Conv2DTranspose"} <= kinds
 
 
+def test_unet_sees_every_pixel() -> None:
+    """Each of the 2 x 2 pixels that become one has a say of its own."""
+    lightness = np.full((4, 16, 16, 1), 50, np.float32)
+    lightness[np.arange(4), [8, 8, 9, 9], [8, 9, 8, 9]] = 90
+    scores = NETWORKS["unet"]([lightness, np.repeat(PALETTE, 4, axis=0), NO_HINT])["scores"]
+    assert len(np.unique(np.round(ops.convert_to_numpy(scores), 6), axis=0)) == 4
+
+
+def test_unet_one_picture_many_answers_equals_one_at_a_time() -> None:
+    """The encoder runs once for all palettes and hints of a picture."""
+    rng = np.random.default_rng(0)
+    lightness = rng.uniform(0, 100, (1, 32, 48, 1)).astype(np.float32)
+    palettes = np.concatenate([PALETTE, PALETTE[:, ::-1] * (1, -1, 1, 0.5), 0 * PALETTE])
+    hints = np.concatenate([0 * HINTS, HINTS, HINTS * (0.5, 1, 1, -1, 1)])
+    together = NETWORKS["unet"]([lightness, palettes, hints])
+    alone = [NETWORKS["unet"]([lightness, palettes[n : n + 1], hints[n : n + 1]]) for n in range(3)]
+    np.testing.assert_allclose(
+        together["chroma"], np.concatenate([one["chroma"] for one in alone]), atol=1e-3
+    )
+    assert together["scores"].shape == (1, BOOK_SIZE)
+    assert np.ptp(ops.convert_to_numpy(together["chroma"]), axis=0).max() > 20
+
+
+@pytest.mark.parametrize("single", ["palette", "hints"])
+def test_unet_single_palette_or_hints_serve_all_answers(single: str) -> None:
+    rng = np.random.default_rng(0)
+    lightness = rng.uniform(0, 100, (1, 32, 32, 1)).astype(np.float32)
+    conditions = {
+        "palette": np.concatenate([PALETTE, PALETTE * (1, -1, 1, 1)]),
+        "hints": np.concatenate([HINTS, HINTS * (1, 1, -1, 1, 1)]),
+    }
+    one = conditions[single][:1]
+    repeated = {**conditions, single: np.repeat(one, 2, axis=0)}
+    expected, received = (
+        NETWORKS["unet"]([lightness, given["palette"], given["hints"]])["chroma"]
+        for given in (repeated, {**conditions, single: one})
+    )
+    np.testing.assert_allclose(received, expected, atol=1e-3)
+
+
 def test_classic_has_the_published_size() -> None:
     assert NETWORKS["classic"].count_params() == pytest.approx(6.2e6, rel=0.01)
 
 
-@pytest.fixture
-def place() -> PlacePalette:
+def make_place(spread: float | None = None) -> PlaceColors:
+    """A layer as it begins, or one that features sway much."""
     keras.utils.set_random_seed(0)
-    return PlacePalette()
+    place = PlaceColors()
+    if spread is not None:
+        call(place, np.zeros((1, 2, 2, 3), np.float32), np.zeros((1, 2, 2, 1), np.float32))
+        kernel = place._place.kernel
+        kernel.assign(np.random.default_rng(0).normal(0, spread, kernel.shape))
+    return place
 
 
-def place_on_steps(place: PlacePalette, palette: Array) -> Array:
-    """Place a palette on a dark and a light half, without features; shape (1, 4, 8, 2)."""
-    lightness = np.repeat([[30, 80]], 4, axis=1).reshape(1, 1, 8, 1)
-    lightness = np.broadcast_to(lightness, (1, 4, 8, 1)).astype(np.float32)
-    features, picture = np.zeros((1, 4, 8, 3), np.float32), np.zeros((1, 6), np.float32)
-    return ops.convert_to_numpy(place(features, picture, lightness, palette))
-
-
-def test_place_palette_begins_as_the_lightness_table(place: PlacePalette) -> None:
-    chroma = place_on_steps(place, palette_of(GREEN, RED))
-    np.testing.assert_allclose(chroma[:, :, :4], np.broadcast_to(RED[1:3], (1, 4, 4, 2)), atol=0.1)
-    np.testing.assert_allclose(
-        chroma[:, :, 4:], np.broadcast_to(GREEN[1:3], (1, 4, 4, 2)), atol=0.1
-    )
-
-
-def test_place_palette_ignores_colors_of_weight_zero(place: PlacePalette) -> None:
-    ghost = (30.0, -99.0, -99.0, 0.0)
-    np.testing.assert_allclose(
-        place_on_steps(place, palette_of(RED, GREEN, ghost)),
-        place_on_steps(place, palette_of(RED, GREEN)),
-        atol=1e-4,
-    )
-
-
-def test_place_palette_order_does_not_matter(place: PlacePalette) -> None:
-    np.testing.assert_allclose(
-        place_on_steps(place, palette_of(RED, GREEN)),
-        place_on_steps(place, palette_of(GREEN, RED)),
-        atol=1e-4,
-    )
-
-
-def test_place_palette_of_one_hue_keeps_it(place: PlacePalette) -> None:
-    dark_red = (10.0, RED[1] / 2, RED[2] / 2, 0.5)
-    chroma = place_on_steps(place, palette_of(RED, dark_red))
-    hue = np.arctan2(chroma[..., 1], chroma[..., 0])
-    np.testing.assert_allclose(hue, np.arctan2(RED[2], RED[1]), atol=1e-4)
-
-
-def test_choose_palette_takes_the_best_scored_only_without_a_given_one() -> None:
-    book = np.array([[RED, RED], [GREEN, GREEN], [RED, GREEN]], np.float32)
-    scores = np.array([[0, 3, 1], [0, 1, 3]], np.float32)
-    none = np.zeros((1, 4), np.float32)
-    palette = np.stack([none, palette_of(RED)[0]])
-    chosen = ops.convert_to_numpy(ChoosePalette(book)(scores, palette))
-    np.testing.assert_array_equal(chosen[0, 1:], book[1])
-    np.testing.assert_array_equal(chosen[1, :1], palette[1])
-    assert (chosen[1, 1:, 3] == 0).all()
-
-
-def test_add_book_given_palette_gives_what_the_network_gives() -> None:
-    rng = np.random.default_rng(0)
-    lightness = rng.uniform(0, 100, (1, 32, 32, 1)).astype(np.float32)
-    book = np.repeat(palette_of(RED, GREEN), BOOK_SIZE, axis=0)
-    palette = palette_of((50, 20, -60, 1), (20, -30, 0, 1))
-    served = add_book(NETWORKS["unet"], book)
-    expected = NETWORKS["unet"]([lightness, palette])["chroma"]
-    np.testing.assert_allclose(served([lightness, palette])["chroma"], expected, atol=1e-3)
-    chosen = served([lightness, np.zeros((1, 1, 4), np.float32)])["chroma"]
-    expected = NETWORKS["unet"]([lightness, book[:1]])["chroma"]
-    np.testing.assert_allclose(chosen, expected, atol=1e-3)
+def call(
+    place: PlaceColors,
+    features: Array,
+    lightness: Array,
+    palette: Array = NO_COLOR,
+    hints: Array = NO_HINT,
+) -> Array:
+    picture = np.zeros((len(lightness), 6), np.float32)
+    return ops.convert_to_numpy(place(features, picture, lightness, palette, hints))
 
 
 @pytest.fixture
-def truth() -> dict[str, Array]:
-    rng = np.random.default_rng(0)
-    return {
-        "chroma": rng.uniform(-60, 60, (2, 8, 8, 2)).astype(np.float32),
-        "book_target": np.eye(2, BOOK_SIZE, dtype=np.float32),
-    }
+def features() -> Array:
+    return np.random.default_rng(1).normal(0, 1, (1, 12, 16, 3)).astype(np.float32)
 
 
-def outputs_of(chroma: Array, scores: Array) -> dict[str, Array]:
-    return {"chroma": chroma, "scores": scores}
+@pytest.fixture
+def lightness() -> Array:
+    return np.random.default_rng(2).uniform(0, 100, (1, 12, 16, 1)).astype(np.float32)
 
 
-def test_palette_loss_right_chroma_and_scores_are_least(truth: dict[str, Array]) -> None:
-    chroma, sure = truth["chroma"], 50 * truth["book_target"]
-    right = float(palette_loss(truth, outputs_of(chroma, sure)))
-    assert right == pytest.approx(0.2, abs=0.01)  # what keeps the norm smooth at zero
-    assert right < float(palette_loss(truth, outputs_of(chroma + 3, sure)))
-    assert right < float(palette_loss(truth, outputs_of(chroma, sure[::-1])))
+def test_place_colors_begins_as_the_lightness_table(features: Array, lightness: Array) -> None:
+    palette = PALETTE * (1, 1, 1, 0) + (0, 0, 0, 1 / 3)  # equal shares
+    chroma = call(make_place(), 0 * features, lightness, palette.astype(np.float32))
+    expected = look_up_lightness(lightness[..., 0], PALETTE[0])
+    np.testing.assert_allclose(chroma, expected, atol=0.01)
 
 
-def test_palette_loss_blotches_cost_more_than_an_even_offset(truth: dict[str, Array]) -> None:
-    sure = 50 * truth["book_target"]
-    blotches = np.where(np.indices((8, 8)).sum(axis=0) % 2, 3, -3)[..., None].astype(np.float32)
-    even = float(palette_loss(truth, outputs_of(truth["chroma"] + 3, sure)))
-    assert even < float(palette_loss(truth, outputs_of(truth["chroma"] + blotches, sure)))
+def fit_plane(weights: Array, points: Array, colors: Array, point: Array) -> Array:
+    """Colour at a point of the plane through weighted hints, steepness at its first price."""
+    share = weights / weights.sum()
+    centre, mean = share @ points, share @ colors
+    offsets = points - centre
+    covariance = (share * offsets.T) @ offsets + PlaceColors.FIRST_RIDGE * np.eye(3)
+    slope = np.linalg.solve(covariance, (share * offsets.T) @ (colors - mean))
+    return np.clip(mean + (point - centre) @ slope, colors.min(axis=0), colors.max(axis=0))
 
 
-def test_squared_loss_is_the_mean_square(truth: dict[str, Array]) -> None:
-    outputs = {"chroma": truth["chroma"] + CHROMA_SCALE / 2}
-    assert float(squared_loss(truth, outputs)) == pytest.approx(0.25, rel=1e-5)
-
-
-def test_accuracy_is_the_share_of_pixels_whose_larger_channel_is_right(
-    truth: dict[str, Array],
+def test_place_colors_begins_as_planes_through_the_nearest_hints(
+    features: Array, lightness: Array
 ) -> None:
-    prediction = truth["chroma"].copy()
-    prediction[0] = prediction[0, ..., ::-1]  # a* and b* swapped in one of two pictures
-    assert float(METRICS["accuracy"](truth, {"chroma": prediction})) == pytest.approx(0.5)
+    """Weights of exp(-0.25 |dL*|) and of (1 + d / 0.02)^-3, d in shares of the longer side."""
+    hints = rows_of((0.1, 0.1, 70, 10, 1), (0.9, 0.9, -50, 40, 1), (0.1, 0.9, 10, -60, 1))
+    chroma = call(make_place(), 0 * features, lightness, hints=hints)
+    rows, columns = np.indices((12, 16))
+    points = np.stack([columns / 16, rows / 16, lightness[0, ..., 0] / 50], axis=-1)
+    of_hints = points[[1, 10, 10], [1, 14, 1]]
+    for row, column in np.ndindex(12, 16):
+        offsets = np.abs(of_hints - points[row, column])
+        distance = np.hypot(offsets[:, 0], offsets[:, 1])
+        weights = np.exp(-0.25 * 50 * offsets[:, 2]) * (1 + distance / 0.02) ** -3.0
+        expected = fit_plane(weights, of_hints, hints[0, :, 2:4], points[row, column])
+        np.testing.assert_allclose(chroma[0, row, column], expected, atol=0.5)
 
 
-def test_distance_is_euclidean_at_the_size_of_the_prediction(truth: dict[str, Array]) -> None:
-    chroma = np.repeat(np.repeat(truth["chroma"], 2, axis=1), 2, axis=2)
-    outputs = {"chroma": truth["chroma"] + np.float32([3, 4])}
-    measured = METRICS["distance"]({"chroma": chroma}, outputs)
-    assert float(measured) == pytest.approx(5, abs=0.01)
+def test_place_colors_hint_comes_out_exactly_at_its_cell(features: Array, lightness: Array) -> None:
+    """Whatever the network makes of the picture, and whatever palette is beside it."""
+    place = make_place(spread=0.5)
+    cells = [(2, 1), (3, 14), (10, 8)]  # HINTS, as rows and columns of 12 x 16
+    for palette in (NO_COLOR, PALETTE):
+        chroma = call(place, features, lightness, palette, HINTS)
+        for (row, column), hint in zip(cells, HINTS[0], strict=True):
+            np.testing.assert_allclose(chroma[0, row, column], hint[2:4], atol=0.05)
 
 
-@pytest.mark.parametrize(("name", "loss_name"), [("unet", "palette"), ("classic", "squared")])
-def test_training_step_brings_the_loss_down(name: str, loss_name: str) -> None:
-    """A few steps on one batch: gradients reach the weights."""
-    assert loss_name in LOSSES
-    keras.utils.set_random_seed(0)
-    trainer = Trainer(ARCHITECTURES[name].build(BOOK_SIZE), loss_name)
-    trainer.compile(keras.optimizers.AdamW(1e-3))
-    rng = np.random.default_rng(0)
-    blocks = rng.uniform(-60, 60, (2, 4, 4, 2)) + 20
-    chroma = np.kron(blocks, np.ones((1, 8, 8, 1))).astype(np.float32)  # (2, 32, 32, 2)
-    given = {
-        "lightness": 40 + chroma[..., :1] / 2,
-        "palette": np.repeat(palette_of(RED, GREEN), 2, axis=0),
-    }
-    truth = {"chroma": chroma, "book_target": np.eye(2, BOOK_SIZE, dtype=np.float32)}
-    losses = [trainer.train_on_batch(given, truth, return_dict=True)["loss"] for _ in range(20)]
-    assert np.isfinite(losses).all()
-    assert losses[-1] < 0.95 * losses[0]
+def test_place_colors_hints_at_the_rim_are_inside(features: Array, lightness: Array) -> None:
+    hints = rows_of((0, 0, 70, 10, 1), (1, 1, -50, 40, 1))
+    chroma = call(make_place(), features, lightness, hints=hints)
+    np.testing.assert_allclose(chroma[0, 0, 0], (70, 10), atol=0.05)
+    np.testing.assert_allclose(chroma[0, -1, -1], (-50, 40), atol=0.05)
+
+
+def test_place_colors_ignores_what_has_weight_zero(features: Array, lightness: Array) -> None:
+    place = make_place(spread=0.2)
+    ghost_color, ghost_hint = rows_of((30, -99, -99, 0)), rows_of((0.5, 0.5, -99, -99, 0))
+    with_ghosts = (
+        np.concatenate([ghost_color, PALETTE], axis=1),
+        np.concatenate([HINTS, ghost_hint], axis=1),
+    )
+    np.testing.assert_allclose(
+        call(place, features, lightness, *with_ghosts),
+        call(place, features, lightness, PALETTE, HINTS),
+        atol=1e-3,
+    )
+
+
+def test_place_colors_without_any_color_is_grey(features: Array, lightness: Array) -> None:
+    chroma = call(make_place(spread=0.2), features, lightness)
+    np.testing.assert_array_equal(chroma, 0)
+
+
+def test_place_colors_order_does_not_matter(features: Array, lightness: Array) -> None:
+    place = make_place(spread=0.2)
+    np.testing.assert_allclose(
+        call(place, features, lightness, PALETTE[:, ::-1], HINTS[:, [2, 0, 1]]),
+        call(place, features, lightness, PALETTE, HINTS),
+        atol=1e-3,
+    )
+
+
+def test_place_colors_shares_matter(features: Array, lightness: Array) -> None:
+    """Of two colours as light as each other, the frequent one gets more."""
+    lightness = 0 * lightness + 50
+    palette = rows_of((50, 60, 0, 0.8), (50, -60, 0, 0.2))
+    assert call(make_place(), 0 * features, lightness, palette)[..., 0].min() > 10
+
+
+def test_place_colors_of_one_hue_keeps_it(features: Array, lightness: Array) -> None:
+    dark_red = (10.0, RED[1] / 2, RED[2] / 2, 0.5)
+    hints = rows_of((0.3, 0.6, RED[1] / 3, RED[2] / 3, 1))
+    chroma = call(make_place(spread=0.2), features, lightness, rows_of(RED, dark_red), hints)
+    hue = np.arctan2(chroma[..., 1], chroma[..., 0])
+    np.testing.assert_allclose(hue, np.arctan2(RED[2], RED[1]), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"palette": rows_of(RED)}, {"hints": rows_of((0.5, 0.5, RED[1], RED[2], 1))}],
+    ids=["color", "hint"],
+)
+@pytest.mark.parametrize("spread", [0.05, 1.0])
+def test_place_colors_single_color_is_everywhere_at_half_to_twice_its_chroma(
+    spread: float, given: dict[str, Any], features: Array, lightness: Array
+) -> None:
+    """Also where the network finds that nothing is like it."""
+    chroma = call(make_place(spread), 3 * features, lightness, **given)
+    gain = np.linalg.norm(chroma, axis=-1) / np.hypot(RED[1], RED[2])
+    assert gain.min() > 0.49
+    assert gain.max() < 2.02

@@ -1,8 +1,7 @@
-"""Evaluation, gallery, samples and the corpus folder: what the commands leave on disk."""
+"""Gallery, samples and the corpus folder: what the commands leave on disk."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from tests.conftest import write_model
 from training import corpus
 from training.corpus.folder import write_corpus
 from training.errors import CorpusError
-from training.evaluate import COLUMNS, evaluate, read_test_sets, write_report
 from training.gallery import CELL_SIDE, draw_gallery, write_samples
 
 
@@ -64,38 +62,6 @@ def test_draw_gallery_has_a_row_for_each_sample(registry: Registry, samples: Pat
 def test_draw_gallery_empty_folder(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="Received: none"):
         draw_gallery(registry, tmp_path, ["v1"])
-
-
-def test_evaluate_folder_of_folders(registry: Registry, tmp_path: Path) -> None:
-    for index, kind in enumerate(("fluid", "fluid", "geometric")):
-        folder = tmp_path / "pictures" / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        rgb = corpus.generate_picture("fluid", 3, index, 96, 400)
-        Image.fromarray(rgb).save(folder / f"{index}.png")
-    (tmp_path / "pictures" / "notes.txt").write_text("skipped")
-    test_sets = read_test_sets(tmp_path / "pictures")
-    assert {name: len(pictures) for name, pictures in test_sets.items()} == {
-        "pictures/fluid": 2,
-        "pictures/geometric": 1,
-    }
-    assert test_sets["pictures/fluid"][0].shape == (61, 256, 3)
-
-    report = evaluate(registry, test_sets)
-    markdown = write_report(report, dict.fromkeys(test_sets, 1), tmp_path / "out")
-
-    scores = report["pictures/fluid"]
-    assert list(scores) == ["grey", "v1", "v2", "v12", "lightness table, true palette"]
-    assert scores["grey"]["colorfulness_ratio"] == pytest.approx(0, abs=1e-6)
-    assert scores["v1"]["colorfulness_ratio"] > 0
-    assert scores["v1"]["lightness_error"] < 0.3
-    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()).keys() == report.keys()
-    assert all(title in markdown for title in COLUMNS.values())
-
-
-def test_read_test_sets_folder_without_pictures(tmp_path: Path) -> None:
-    (tmp_path / "[notes].txt").write_text("no picture")
-    with pytest.raises(CorpusError, match=r"needs pictures\. Received: none in "):
-        read_test_sets(tmp_path)
 
 
 def test_write_corpus_same_seed_same_pictures(tmp_path: Path) -> None:
