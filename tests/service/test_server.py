@@ -234,11 +234,12 @@ def test_sigterm_finishes_work_and_refuses_more(models_dir: Path, tmp_path: Path
 
 
 def test_sigterm_does_not_wait_longer_than_configured(models_dir: Path, tmp_path: Path) -> None:
+    picture = large_picture(5000)  # takes seconds, however fast the machine is
     with (
         running_service(models_dir, tmp_path / "log", shutdown_timeout_s=0.2) as service,
         ThreadPoolExecutor(2) as clients,
     ):
-        answers = [clients.submit(service.post, LARGE) for _ in range(2)]
+        answers = [clients.submit(service.post, picture) for _ in range(2)]
         time.sleep(0.3)
         start = time.monotonic()
         service.process.send_signal(signal.SIGTERM)
