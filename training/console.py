@@ -31,7 +31,11 @@ def track(items: Sequence[Item], description: str) -> Iterable[Item]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield from progress.track(items, description=description)
+        # Not `progress.track`: its thread and that of the display can wait for each other.
+        task = progress.add_task(description, total=len(items))
+        for item in items:
+            yield item
+            progress.advance(task)
 
 
 def warn(message: str) -> None:
