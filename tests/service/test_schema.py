@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -37,9 +37,11 @@ OPERATIONS = [
 
 
 @pytest.fixture(scope="module")
-def schema(steerable_app: FastAPI, steerable_client: TestClient) -> Any:
-    # The client keeps the application started.
-    return schemathesis.openapi.from_asgi("/openapi.json", steerable_app)
+def schema(steerable_settings: Settings) -> Iterator[Any]:
+    # An application of its own: whoever calls it starts and stops it.
+    app = create_app(steerable_settings)
+    with TestClient(app):
+        yield schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

@@ -234,20 +234,21 @@ def test_sigterm_finishes_work_and_refuses_more(models_dir: Path, tmp_path: Path
 
 
 def test_sigterm_does_not_wait_longer_than_configured(models_dir: Path, tmp_path: Path) -> None:
-    picture = large_picture(5000)  # takes seconds, however fast the machine is
     with (
         running_service(models_dir, tmp_path / "log", shutdown_timeout_s=0.2) as service,
-        ThreadPoolExecutor(2) as clients,
+        ThreadPoolExecutor(10) as clients,
     ):
-        answers = [clients.submit(service.post, picture) for _ in range(2)]
-        time.sleep(0.3)
+        # One slot: however fast the machine is, not all of them are done in time.
+        answers = [clients.submit(service.post, LARGE) for _ in range(10)]
+        time.sleep(0.2)
         start = time.monotonic()
         service.process.send_signal(signal.SIGTERM)
         service.process.wait(10)
 
         assert time.monotonic() - start < 2
-        problems = [answer.result().json() for answer in answers]
-    assert problems[0] == {
+        late = [answer.result() for answer in answers if answer.result().status_code != 200]
+    assert late
+    assert late[0].json() == {
         "type": "/problems/shutting-down",
         "title": "Shutting down",
         "status": 503,
