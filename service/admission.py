@@ -8,7 +8,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from contextvars import copy_context
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
@@ -27,6 +33,8 @@ USUAL_SECONDS = 0.1
 MEAN_WEIGHT = 0.1
 """How much each measured picture counts in the mean of them."""
 LONGEST_RETRY_S = 60
+REST_S = 1.0
+"""Without requests, after which there is time for tidying up."""
 
 StageObserver = Callable[[str], AbstractContextManager[object]]
 """Told the name of a stage; surrounds it."""
@@ -131,6 +139,12 @@ class Slots:
         finally:
             job.abandoned = True
 
+    def submit(self, function: Callable[[], None]) -> None:
+        """Call a function in a slot, and do not wait for it."""
+        # It may come after the end.
+        with suppress(RuntimeError):
+            self._threads.submit(function)
+
     async def run_on(
         self,
         upload: UploadFile,
@@ -194,12 +208,18 @@ class Line:
         What they wait for.
     length : int
         How many may wait.
+    tidy_up : callable, optional
+        Called in a slot once nobody has been there for `REST_S`.
     """
 
-    def __init__(self, slots: Slots, length: int) -> None:
+    def __init__(
+        self, slots: Slots, length: int, tidy_up: Callable[[], None] = lambda: None
+    ) -> None:
         self.capacity = slots.count + length
         self.taken = 0
         self._slots = slots
+        self._tidy_up = tidy_up
+        self._rest: asyncio.TimerHandle | None = None
         self._full_since: float | None = None
 
     @property
@@ -244,12 +264,18 @@ class Line:
         """
         self.check_room()
         self.taken += 1
+        if self._rest is not None:
+            self._rest.cancel()
 
     def leave(self) -> None:
         """Let go of a request that was taken on."""
         self.taken -= 1
         if self.taken <= self.capacity // 2:
             self._full_since = None
+        if self.taken == 0:
+            self._rest = asyncio.get_running_loop().call_later(
+                REST_S, self._slots.submit, self._tidy_up
+            )
 
 
 class AdmissionMiddleware:

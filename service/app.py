@@ -18,6 +18,7 @@ from service.color import warm_up
 from service.colorizer import Registry
 from service.headers import SecurityHeadersMiddleware
 from service.lifetime import LifetimeMiddleware, Patience
+from service.memory import give_back
 from service.metrics import Metrics
 from service.middleware import BodyLimitMiddleware, DrainMiddleware, RequestIdMiddleware
 from service.observation import ObservationMiddleware
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             close_timeout_s=settings.shutdown_timeout_s,
         ) as slots:
             app.state.slots = slots
-            app.state.line = Line(slots, settings.queue_length)
+            app.state.line = Line(slots, settings.queue_length, give_back)
             metrics.watch_service(app.state.registry, slots, app.state.line)
             yield
 

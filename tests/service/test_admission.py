@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from service import admission
 from service.admission import Line, Slots
 from service.errors import OverloadedError
 from service.stopwatch import Stopwatch
@@ -244,3 +245,23 @@ def test_stream_waits_for_another_to_end() -> None:
         asyncio.run(stream_twice())
 
     assert order == ["first begins", "first ends", "second begins", "second ends"]
+
+
+def test_line_tidies_up_once_nobody_came_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "REST_S", 0.05)
+    tidied: list[str] = []
+
+    async def come_twice() -> None:
+        line = Line(slots, 3, lambda: tidied.append("up"))
+        for _ in range(2):
+            line.enter()
+            line.leave()
+        assert tidied == []
+        await asyncio.sleep(0.1)
+
+    with Slots(1) as slots:
+        asyncio.run(come_twice())
+    # Also when the service has stopped meanwhile.
+    slots.submit(lambda: None)
+
+    assert tidied == ["up"]
