@@ -33,6 +33,10 @@ USUAL_SECONDS = 0.1
 MEAN_WEIGHT = 0.1
 """How much each measured picture counts in the mean of them."""
 LONGEST_RETRY_S = 60
+REFUSALS_PER_S = 100
+LONGEST_REFUSAL_S = 1.0
+"""A storm of clients that ask again at once is turned away at this pace, each up to
+so much later: it takes the processor from those that are served."""
 REST_S = 1.0
 """Without requests, after which there is time for tidying up."""
 
@@ -220,6 +224,7 @@ class Line:
         self._slots = slots
         self._tidy_up = tidy_up
         self._rest: asyncio.TimerHandle | None = None
+        self._refused_until = 0.0
         self._full_since: float | None = None
 
     @property
@@ -253,6 +258,15 @@ class Line:
             if self._full_since is None:
                 self._full_since = time.monotonic()
             raise OverloadedError(self.capacity, self.retry_after_s)
+
+    async def pace_refusal(self) -> None:
+        """Wait until a request that finds no room may be told so: at once, but in a storm."""
+        now = time.monotonic()
+        # A second's worth of them may come together.
+        earliest = max(self._refused_until + 1 / REFUSALS_PER_S, now - 1)
+        self._refused_until = min(earliest, now + LONGEST_REFUSAL_S)
+        if self._refused_until > now:
+            await asyncio.sleep(self._refused_until - now)
 
     def enter(self) -> None:
         """Take a request on.
@@ -302,6 +316,7 @@ class AdmissionMiddleware:
         try:
             line.check_room()
         except OverloadedError as error:
+            await line.pace_refusal()
             await error.answer()(scope, receive, send)
             return
         taken_on = False
@@ -311,7 +326,11 @@ class AdmissionMiddleware:
             message = await receive()
             ends_body = message["type"] == "http.request" and not message.get("more_body", False)
             if ends_body and not taken_on:
-                line.enter()
+                try:
+                    line.enter()
+                except OverloadedError:
+                    await line.pace_refusal()
+                    raise
                 taken_on = True
             return message
 

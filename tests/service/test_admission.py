@@ -201,6 +201,22 @@ def test_line_tells_when_to_come_back(mean_s: float, retry_after_s: int, line: L
     assert line.retry_after_s == retry_after_s
 
 
+def test_line_refuses_at_once_but_paces_a_storm(line: Line) -> None:
+    async def refuse(count: int) -> float:
+        start = time.monotonic()
+        await asyncio.gather(*(line.pace_refusal() for _ in range(count)))
+        return time.monotonic() - start
+
+    async def refuse_few_then_many() -> tuple[float, float, float]:
+        return await refuse(99), await refuse(20), await refuse(300)
+
+    few, more, storm = asyncio.run(refuse_few_then_many())
+
+    assert few < 0.1
+    assert 0.1 < more < 0.6
+    assert 0.9 < storm < 1.5
+
+
 def test_line_is_saturated_until_it_is_half_empty(line: Line) -> None:
     for _ in range(5):
         line.enter()
