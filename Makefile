@@ -68,6 +68,7 @@ bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memor
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.hints
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.memory
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.startup
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.overload
 
 .PHONY: lock
 lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index URLs.

@@ -26,7 +26,6 @@ from bench.processes import free_port, memory_bytes, running
 
 PEAK_CONNECTIONS = 16
 OVERLOAD = 4
-WARM_UP_S = 3.0
 BEHIND_S = 1.0
 """Between two runs: what still waits is served."""
 HEALTH_EVERY_S = 0.1
@@ -38,6 +37,7 @@ class Window:
 
     seconds: float
     served: int = 0
+    clients_cpu_s: float = 0.0
     turned_away_ms: list[float] = field(default_factory=list)
     health_ms: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -68,7 +68,9 @@ class Clients:
         """Let a load last for a while, and probe health beside it."""
         window = Window(seconds)
         end = time.perf_counter() + seconds
+        cpu_before = time.process_time()
         await asyncio.gather(load(window, end), self._probe(window, end))
+        window.clients_cpu_s = time.process_time() - cpu_before
         await asyncio.sleep(BEHIND_S)
         return window
 
@@ -126,7 +128,7 @@ class Clients:
 
 
 async def overload(
-    port: int, capacity: int, rounds: int, seconds: float
+    port: int, capacity: int, rounds: int, seconds: float, warm_up_s: float
 ) -> dict[str, list[Window]]:
     """Load and overload in turns."""
     clients = Clients(
@@ -140,7 +142,7 @@ async def overload(
         return lambda window, end: clients.come_by_the_clock(window, end, per_s)
 
     windows: dict[str, list[Window]] = {}
-    await clients.run(asking(PEAK_CONNECTIONS), WARM_UP_S)
+    await clients.run(asking(PEAK_CONNECTIONS), warm_up_s)
     for _ in range(rounds):
         at_best = await clients.run(asking(PEAK_CONNECTIONS), seconds)
         by_clock = await clients.run(coming(OVERLOAD * at_best.per_s), seconds)
@@ -157,9 +159,10 @@ async def overload(
 def print_table(windows: dict[str, list[Window]]) -> None:
     """Print a row for each load: medians over the rounds, ratios inside a round."""
     print(
-        "| | pictures/s | of the best | 503 a second | 503 p50, p99 ms | live p99 ms | failures |"
+        "| | pictures/s | of the best | 503 a second | 503 p50, p99 ms | live p99 ms "
+        "| clients' share of a core | failures |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     best = next(iter(windows.values()))
     for name, rounds in windows.items():
         turned_away = [ms for window in rounds for ms in window.turned_away_ms]
@@ -175,6 +178,7 @@ def print_table(windows: dict[str, list[Window]]) -> None:
             if turned_away
             else "",
             f"{median(np.percentile(window.health_ms, 99) for window in rounds):.0f}",
+            f"{median(window.clients_cpu_s / window.seconds for window in rounds):.0%}",
             str(sum(len(window.failures) for window in rounds)),
         ]
         print("|", " | ".join(cells), "|")
@@ -185,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each run")
+    parser.add_argument("--warm-up", type=float, default=3.0, metavar="SECONDS")
     parser.add_argument("--queue-length", type=int, default=32)
     options = parser.parse_args()
     port = free_port()
@@ -196,7 +201,13 @@ def main() -> None:
     with running(command, port, "/health/ready", environment) as process:
         before_mb = memory_bytes(process.pid) / 1e6
         windows = asyncio.run(
-            overload(port, options.queue_length + 2, options.rounds, options.seconds)
+            overload(
+                port,
+                options.queue_length + 2,
+                options.rounds,
+                options.seconds,
+                options.warm_up,
+            )
         )
         print_table(windows)
         time.sleep(2 * BEHIND_S)

@@ -50,3 +50,14 @@ def test_paired_prints_its_table() -> None:
     assert finished.returncode == 0, finished.stderr
     assert "| share of in process, median |" in finished.stdout
     assert "no picture" not in finished.stdout
+
+
+def test_overload_prints_its_table() -> None:
+    timing = ["--rounds", "1", "--seconds", "0.5", "--warm-up", "0.1"]
+    command = [sys.executable, "-m", "bench.overload", *timing]
+    finished = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "| 4 times as many requests, by the clock |" in finished.stdout
+    assert "MB before," in finished.stdout
