@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pi_heif
 from PIL import Image
 
+from service.heif import is_heif
+
 Image.init()
-# One thread: a core belongs to one picture at a time. Thumbnails and depth maps
-# inside a file are pictures that nobody asked for.
-pi_heif.register_heif_opener(
-    decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
-)
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,8 @@ OUTPUT_FORMATS = {
 """Format of an upload -> format of the answer."""
 
 ACCEPTED_FORMATS = tuple(OUTPUT_FORMATS)
+PILLOW_FORMATS = tuple(name for name in ACCEPTED_FORMATS if name != "HEIF")
+"""Those that Pillow decodes; for the other there is `service.heif`."""
 
 SIGNATURE_BYTES = 16
 """As many as Pillow looks at to tell formats apart."""
@@ -87,5 +85,6 @@ def has_known_signature(data: bytes) -> bool:
     -------
     bool
     """
-    checks = (Image.OPEN[name][1] for name in ACCEPTED_FORMATS)
-    return any(check is not None and check(data[:SIGNATURE_BYTES]) for check in checks)
+    checks = (Image.OPEN[name][1] for name in PILLOW_FORMATS)
+    start = data[:SIGNATURE_BYTES]
+    return is_heif(start) or any(check is not None and check(start) for check in checks)

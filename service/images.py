@@ -32,7 +32,15 @@ from service.errors import (
     UnreadablePictureError,
     UnsupportedFormatError,
 )
-from service.formats import ACCEPTED_FORMATS, JPEG, TIFF, OutputFormat, has_known_signature
+from service.formats import (
+    ACCEPTED_FORMATS,
+    JPEG,
+    PILLOW_FORMATS,
+    TIFF,
+    OutputFormat,
+    has_known_signature,
+)
+from service.heif import is_heif, open_heif
 from service.metadata import (
     NO_METADATA,
     UPRIGHT,
@@ -187,7 +195,9 @@ def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) ->
     check_structure(data)
     # A decoder fed with hostile bytes may raise anything at all.
     try:
-        image = _open(data)
+        image = _open_any(data, limits)
+    except PictureTooLargeError:
+        raise
     except Exception as error:
         raise _unreadable(error) from error
     width, height = image.size
@@ -196,7 +206,7 @@ def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) ->
     if image.format in ("JPEG", "MPO"):
         check_scans(data, width * height)
     try:
-        if has_deep_colour(image):
+        if isinstance(image, ImageFile.ImageFile) and has_deep_colour(image):
             pixels, alpha = _load_deep_colour(image, data)
         else:
             pixels, alpha = _load(image)
@@ -301,8 +311,17 @@ def _lay_on_white(rgb: Samples, alpha: Samples) -> UInt8:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
+def _open_any(data: bytes, limits: Limits) -> Image.Image:
+    try:
+        return _open(data)
+    except UnidentifiedImageError:
+        if not is_heif(data):
+            raise
+    return open_heif(data, limits.max_pixels)
+
+
 def _open(data: bytes) -> ImageFile.ImageFile:
-    return Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS)
+    return Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
 
 
 def _silence_pillow() -> None:
@@ -324,7 +343,7 @@ def _unreadable(error: Exception) -> UnreadablePictureError:
     )
 
 
-def _load(image: ImageFile.ImageFile) -> tuple[Samples, Samples | None]:
+def _load(image: Image.Image) -> tuple[Samples, Samples | None]:
     """Load a picture of any of Pillow's modes: sRGB or grey, and alpha."""
     _spread_transparent_level(image)
     upright = _load_upright(image)
@@ -358,7 +377,7 @@ def _load_deep_colour(image: ImageFile.ImageFile, data: bytes) -> tuple[UInt16, 
     return convert_deep_to_srgb(np.ascontiguousarray(pixels), profile), alpha
 
 
-def _load_upright(image: ImageFile.ImageFile) -> Image.Image:
+def _load_upright(image: Image.Image) -> Image.Image:
     """Load a picture and apply its EXIF orientation, once.
 
     Pillow turns TIFF by itself on loading and takes the tag away, so the tag
@@ -369,11 +388,11 @@ def _load_upright(image: ImageFile.ImageFile) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _read_metadata(image: ImageFile.ImageFile, data: bytes) -> Metadata:
+def _read_metadata(image: Image.Image, data: bytes) -> Metadata:
     """Collect the metadata of a loaded picture; none when that fails."""
     try:
-        # Pillow closes a TIFF once it is loaded, with directories not yet read.
         check_exif(image.info.get("exif"))
+        # Pillow closes a TIFF once it is loaded, with directories not yet read.
         return read_metadata(_open(data) if image.format == "TIFF" else image)
     except Exception:  # noqa: BLE001 - damaged metadata does not damage the pixels
         return NO_METADATA
@@ -388,13 +407,13 @@ def _read_orientation(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) else UPRIGHT
 
 
-def _spread_transparent_level(image: ImageFile.ImageFile) -> None:
+def _spread_transparent_level(image: Image.Image) -> None:
     """Bring the transparent level of a shallow grey PNG to the 8 bits of its pixels.
 
     Pillow spreads 2 or 4 bits over 8 in the pixels, and leaves this one.
     """
     level = image.info.get("transparency")
-    if image.format == "PNG" and isinstance(level, int) and image.tile:
+    if isinstance(image, PngImagePlugin.PngImageFile) and isinstance(level, int) and image.tile:
         factor = {"L;2": 85, "L;4": 17}.get(str(image.tile[0].args), 1)
         image.info["transparency"] = level * factor
 

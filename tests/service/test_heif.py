@@ -1,0 +1,89 @@
+"""HEIC is decoded in a process of its own, which may break without harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service import heif
+from service.errors import PictureTooLargeError
+from service.heif import is_heif, open_heif
+from tests.conftest import DATA_DIR, TestClient
+
+TURNED = (DATA_DIR / "turned.heic").read_bytes()
+CRASHING = TURNED.replace(b"Exif", b"E\xeaif", 1)
+"""Its type of metadata is no UTF-8, which ends the process of the decoder."""
+
+
+@pytest.fixture
+def decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in place of the decoder, yet to be written."""
+    program = tmp_path / "decoder.py"
+    monkeypatch.setattr(heif, "DECODER", program)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\0\0\0\x18ftypheic", True),
+        (b"\0\0\0\x18ftypmif1", True),
+        (b"\0\0\0\x18ftypavif", False),
+        (b"\0\0\0\x18ftypqt  ", False),
+        (b"ftypheic", False),
+        (b"", False),
+    ],
+)
+def test_heif_is_told_by_its_first_bytes(data: bytes, expected: bool) -> None:
+    assert is_heif(data) is expected
+
+
+def test_open_heif_keeps_what_stands_beside_pixels() -> None:
+    image = open_heif(TURNED, 10_000)
+
+    assert (image.format, image.mode, image.size) == ("HEIF", "RGB", (48, 32))
+    assert image.getexif()[271] == "Maker of cameras"
+
+
+def test_open_heif_of_too_many_pixels_says_how_many() -> None:
+    with pytest.raises(PictureTooLargeError) as raised:
+        open_heif(TURNED, 48 * 32 - 1)
+
+    assert str(raised.value) == (
+        "A picture must have at most 1,535 pixels. Received: 48 x 32 = 1,536 pixels"
+    )
+
+
+def test_post_heic_that_crashes_its_decoder_is_answered_422(client: TestClient) -> None:
+    response = client.post("/colorize", files={"file": CRASHING})
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "type": "/problems/unreadable-picture",
+        "title": "Unreadable picture",
+        "status": 422,
+        "detail": "A picture must be complete and undamaged. "
+        "Received: one that cannot be decoded (its decoder broke off)",
+    }
+
+
+def test_open_heif_does_not_wait_for_ever(decoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heif, "LONGEST_S", 0.1)
+    decoder.write_text("import time; time.sleep(60)")
+
+    with pytest.raises(ValueError, match="it takes too long"):
+        open_heif(TURNED, 10_000)
+
+
+def test_decoder_does_not_know_keys(decoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORIZE_API_KEYS", "secret")
+    monkeypatch.setenv("LANG", "C")
+    decoder.write_text(
+        "import json, os; print(json.dumps({'error': ' '.join(map('='.join, os.environ.items()))}))"
+    )
+
+    with pytest.raises(ValueError, match="LANG=C") as raised:
+        open_heif(TURNED, 10_000)
+
+    assert "secret" not in str(raised.value)
