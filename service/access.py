@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import UnauthorizedError
 
-OPEN_PATH = "/health/"
+OPEN_PATHS = ("/health/", "/v2/health/")
 """What needs no key: whoever restarts a process has none."""
 
 
@@ -36,7 +36,7 @@ class AccessMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATH):
+        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATHS):
             await self.app(scope, receive, send)
             return
         received = read_key(Headers(scope=scope))

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from service import __version__, errors, tracing
+from service import __version__, errors, protocol, tracing
 from service.access import AccessMiddleware
 from service.admission import AdmissionMiddleware, Line, Slots, StageObserver
 from service.color import warm_up
@@ -22,7 +22,17 @@ from service.memory import give_back
 from service.metrics import Metrics
 from service.middleware import BodyLimitMiddleware, DrainMiddleware, RequestIdMiddleware
 from service.observation import ObservationMiddleware
-from service.routes import batch, colorize, compare, health, models, page, palette, variations
+from service.routes import (
+    batch,
+    colorize,
+    compare,
+    health,
+    inference,
+    models,
+    page,
+    palette,
+    variations,
+)
 from service.routes import metrics as metrics_routes
 from service.settings import Settings
 
@@ -100,6 +110,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     for routes in (colorize, variations, compare, batch, palette):
         app.include_router(routes.build_router(settings))
     app.include_router(models.router)
+    app.include_router(inference.build_router(settings))
     app.include_router(health.build_router(settings))
     app.include_router(metrics_routes.build_router(metrics))
     app.include_router(page.router)
@@ -210,11 +221,11 @@ def load_models(settings: Settings) -> Registry:
 
 
 class DocumentedApp(FastAPI):
-    """An application whose OpenAPI document also has the shape of errors."""
+    """An application whose OpenAPI document also has what its routes read and raise themselves."""
 
     def openapi(self) -> dict[str, Any]:
         """Describe the routes; made once."""
         if self.openapi_schema is None:
             schemas = super().openapi()["components"]["schemas"]
-            schemas.update(errors.problem_schemas())
+            schemas.update(errors.problem_schemas() | protocol.request_schemas())
         return super().openapi()

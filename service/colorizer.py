@@ -13,12 +13,18 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 from pydantic import ValidationError
 
 from service.card import ArchitectureCard, ModelCard
 from service.cie import Float32
 from service.color import resize_plane
-from service.errors import InputNotTakenError, ModelFileError, UnknownModelError
+from service.errors import (
+    InputNotTakenError,
+    InvalidInferenceError,
+    ModelFileError,
+    UnknownModelError,
+)
 from service.palettes import main_colors
 
 logger = logging.getLogger(__name__)
@@ -93,6 +99,35 @@ class Colorizer:
     def takes(self, input_name: str) -> bool:
         """Tell whether the graph has an input: `palette`, `hints` or `variation`."""
         return any(tensor.name == input_name for tensor in self.card.inputs)
+
+    @property
+    def optional_inputs(self) -> frozenset[str]:
+        """The inputs of the graph that may be left out."""
+        return frozenset(tensor.name for tensor in self._session.get_overridable_initializers())
+
+    def infer(
+        self, tensors: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the graph on tensors as they are.
+
+        Parameters
+        ----------
+        tensors : mapping of str to ndarray
+            Of the names, shapes and ranges that the card gives.
+        outputs : sequence of str
+            Those of the graph's that are wanted.
+
+        Raises
+        ------
+        InvalidInferenceError
+            When tensors that are good by themselves do not go together.
+        """
+        try:
+            return dict(zip(outputs, self._session.run(outputs, tensors), strict=True))
+        except (Fail, InvalidArgument) as error:
+            raise InvalidInferenceError.of(
+                "inputs", "tensors whose shapes go together", error
+            ) from error
 
     def require(self, *input_names: str) -> None:
         """Make sure that the graph has inputs.

@@ -11,23 +11,29 @@ The tree, with the HTTP status of each::
     +-- UnauthorizedError           401
     +-- UploadTimeoutError          408
     +-- UnknownModelError           404
+    +-- UnknownVersionError         404
     +-- NotAcceptableError          406
     +-- TooLargeError               413
     |   +-- UploadTooLargeError     413
     |   +-- PictureTooLargeError    413
+    |   +-- TensorsTooLargeError    413
     +-- UnsupportedFormatError      415
+    +-- UnsupportedEncodingError    415
     +-- InvalidRequestError         422
+    |   +-- InvalidInferenceError   400
     +-- InputNotTakenError          422
     +-- SideTooLongError            422
     +-- UnreadablePictureError      422
         +-- EmptyUploadError        422
 
 Every error answer is an ``application/problem+json`` document [1]_. Errors of the
-framework itself (no such route, wrong method) are given the same shape.
+framework itself (no such route, wrong method) are given the same shape. Where the
+Open Inference Protocol [2]_ is spoken it has, as that asks for, an ``error`` too.
 
 References
 ----------
 .. [1] RFC 9457, Problem Details for HTTP APIs.
+.. [2] https://github.com/kserve/open-inference-protocol, "Inference Response JSON Error Object".
 """
 
 from __future__ import annotations
@@ -41,11 +47,13 @@ from typing import Any, ClassVar
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 PROBLEM_STATE = "problem"
+INFERENCE_PATH = "/v2"
+"""Below it the Open Inference Protocol is spoken."""
 RECEIVED_TEXT_LIMIT = 200
 """Characters of a wrong value that are sent back: enough to recognise it."""
 
@@ -69,6 +77,9 @@ class Problem(BaseModel):
     received: Any = Field(default=None, description="The value that broke the rule.")
     accepted: Any = Field(default=None, description="The limit, or the accepted values.")
     errors: list[Violation] | None = None
+    error: str | None = Field(
+        default=None, description="Below `/v2` the same as `detail`: its protocol calls it so."
+    )
 
 
 class ProblemResponse(JSONResponse):
@@ -79,11 +90,15 @@ class ProblemResponse(JSONResponse):
     def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         body = problem.model_dump(exclude_none=True)
         super().__init__(body, status_code=problem.status, headers=dict(headers or {}))
-        self._type = problem.type
+        self._problem = problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and note in the scope with what."""
-        scope.setdefault("state", {})[PROBLEM_STATE] = self._type
+        """Answer, in the words that the path wants, and note in the scope with what."""
+        scope.setdefault("state", {})[PROBLEM_STATE] = self._problem.type
+        if f"{scope['path']}/".startswith(f"{INFERENCE_PATH}/"):
+            problem = self._problem.model_copy(update={"error": self._problem.detail})
+            self.body = self.render(problem.model_dump(exclude_none=True))
+            self.headers["Content-Length"] = str(len(self.body))
         await super().__call__(scope, receive, send)
 
 
@@ -287,9 +302,24 @@ class UnknownModelError(ColorizeError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"`model` must be one of {', '.join(known)}. Received: {_shorten(name)}",
-            received=_shorten(name),
+            f"`model` must be one of {', '.join(known)}. Received: {shorten(name)}",
+            received=shorten(name),
             accepted=list(known),
+        )
+
+
+class UnknownVersionError(ColorizeError):
+    """A model has no such version."""
+
+    status = HTTPStatus.NOT_FOUND
+    type = "/problems/unknown-version"
+    title = "Unknown version"
+
+    def __init__(self, version: str, known: str) -> None:
+        super().__init__(
+            f"`version` must be {known}, the only one of a model. Received: {shorten(version)}",
+            received=shorten(version),
+            accepted=known,
         )
 
 
@@ -302,8 +332,8 @@ class NotAcceptableError(ColorizeError):
 
     def __init__(self, accept: str, written: Sequence[str]) -> None:
         super().__init__(
-            f"`Accept` must allow one of {', '.join(written)}. Received: {_shorten(accept)}",
-            received=_shorten(accept),
+            f"`Accept` must allow one of {', '.join(written)}. Received: {shorten(accept)}",
+            received=shorten(accept),
             accepted=list(written),
         )
 
@@ -358,6 +388,28 @@ class PictureTooLargeError(TooLargeError):
         )
 
 
+class TensorsTooLargeError(TooLargeError):
+    """More to compute at once than the service accepts.
+
+    Parameters
+    ----------
+    rule : str
+        What must have at most how much.
+    limit, received : int
+    unit : str
+    """
+
+    type = "/problems/tensors-too-large"
+    title = "Tensors too large"
+
+    def __init__(self, rule: str, limit: int, received: int, unit: str) -> None:
+        super().__init__(
+            f"{rule} at most {limit:,} {unit}. Received: {received:,}",
+            received=received,
+            accepted=limit,
+        )
+
+
 class UnsupportedFormatError(ColorizeError):
     """The bytes are in no picture format that is read here."""
 
@@ -371,6 +423,27 @@ class UnsupportedFormatError(ColorizeError):
             "Received: bytes that begin like none of them",
             accepted=list(accepted),
         )
+
+
+class UnsupportedEncodingError(ColorizeError):
+    """The body is compressed in a way that is not read here."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    type = "/problems/unsupported-encoding"
+    title = "Unsupported encoding"
+
+    def __init__(self, received: str, accepted: Sequence[str]) -> None:
+        super().__init__(
+            f"`Content-Encoding` must be one of {', '.join(accepted)}. "
+            f"Received: {shorten(received)}",
+            received=shorten(received),
+            accepted=list(accepted),
+        )
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say what is read (RFC 9110, 15.5.16)."""
+        return {"Accept-Encoding": ", ".join(self.accepted)}
 
 
 class InvalidRequestError(ColorizeError):
@@ -393,6 +466,30 @@ class InvalidRequestError(ColorizeError):
     def problem(self) -> Problem:
         """Describe each violation beside the summary."""
         return super().problem().model_copy(update={"errors": self.violations})
+
+
+class InvalidInferenceError(InvalidRequestError):
+    """A request of the Open Inference Protocol, or a tensor in it, breaks a rule."""
+
+    status = HTTPStatus.BAD_REQUEST
+    type = "/problems/invalid-inference"
+    title = "Invalid inference"
+
+    @classmethod
+    def of(cls, name: str, accepted: str, received: object) -> InvalidInferenceError:
+        """Make one of a single violation; None is nothing received."""
+        text = None if received is None else shorten(str(brief(received)))
+        return cls([Violation(location="body", name=name, received=text, accepted=accepted)])
+
+    @classmethod
+    def of_json(cls, error: ValidationError) -> InvalidInferenceError:
+        """Make one of what pydantic says of the body."""
+        violations = []
+        for details in error.errors():
+            received = {"input": brief(details["input"]), "loc": ("body", *details["loc"])}
+            violation = describe_violation({**details, **received})
+            violations.append(violation.model_copy(update={"location": "body"}))
+        return cls(violations)
 
 
 class InputNotTakenError(ColorizeError):
@@ -536,7 +633,7 @@ def describe_violation(details: Mapping[str, Any]) -> Violation:
     return Violation(
         location="form" if location == "body" else str(location),
         name=".".join(str(part) for part in path) or str(location),
-        received=None if missing else _shorten(str(details["input"])),
+        received=None if missing else shorten(str(details["input"])),
         accepted="a value is required" if missing else rule,
     )
 
@@ -568,12 +665,22 @@ def install_error_handlers(app: FastAPI) -> None:
             title=status.phrase,
             status=status,
             detail=f"{(reason or status.phrase).rstrip('.')}. "
-            f"Received: {request.method} {_shorten(request.url.path)}",
+            f"Received: {request.method} {shorten(request.url.path)}",
         )
         return ProblemResponse(problem, error.headers)
 
 
-def _shorten(text: str) -> str:
+def brief(received: object) -> object:
+    """Name what may be too large to be written down only to be cut."""
+    if isinstance(received, bytes):
+        return received[: RECEIVED_TEXT_LIMIT + 1].decode(errors="replace")
+    if isinstance(received, list | dict):
+        return f"{'an object' if isinstance(received, dict) else 'a list'} of {len(received):,}"
+    return received
+
+
+def shorten(text: str) -> str:
+    """Cut a received value to what is sent back of it."""
     if len(text) <= RECEIVED_TEXT_LIMIT:
         return text
     return f"{text[:RECEIVED_TEXT_LIMIT]}... ({len(text):,} characters)"

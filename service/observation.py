@@ -14,7 +14,7 @@ from service.metrics import Metrics
 
 logger = logging.getLogger("service.access")
 
-QUIET_ROUTES = ("/health/live", "/health/ready", "/metrics")
+QUIET_ROUTES = ("/health/live", "/health/ready", "/metrics", "/v2/health/live", "/v2/health/ready")
 """What others ask for every few seconds is only told at the level of debugging."""
 NO_ROUTE = "none"
 
@@ -104,11 +104,14 @@ def find_model(scope: Scope, route: str) -> str:
         metrics for each. Empty for routes that need none.
     """
     state = scope["app"].state
-    if route not in state.default_models:
-        return ""
-    query = scope["query_string"]
-    names = parse_qs(query.decode("latin-1")).get("model") if b"model" in query else None
-    if names is None:
-        return str(state.default_models[route])
+    name = scope.get("path_params", {}).get("model")
+    if name is None:
+        if route not in state.default_models:
+            return ""
+        query = scope["query_string"]
+        names = parse_qs(query.decode("latin-1")).get("model") if b"model" in query else None
+        if names is None:
+            return str(state.default_models[route])
+        name = names[-1]
     registry = getattr(state, "registry", None)
-    return names[-1] if registry and names[-1] in registry.names else "unknown"
+    return str(name) if registry and name in registry.names else "unknown"

@@ -164,6 +164,12 @@ class Settings(BaseSettings):
         description="Pixels that a picture may have, read from its header before decoding; "
         "more is answered with 413.",
     )
+    max_tensor_pixels: int = Field(
+        default=1024 * 1024,
+        gt=0,
+        description="Pixels that the lightness of one request to `/v2` may have, times its "
+        "answers; more is answered with 413.",
+    )
     max_batch_files: int = Field(
         default=100,
         gt=0,

@@ -40,9 +40,18 @@ def build_router(settings: Settings) -> APIRouter:
     )
     async def ready(request: Request, registry: LoadedRegistry) -> Ready:
         """Answer 200 when the models are loaded and requests are taken on, else 503."""
-        line: Line = request.app.state.line
-        if line.saturated_s > settings.saturated_after_s:
-            raise OverloadedError(line.capacity, line.retry_after_s)
+        check_moving(request.app.state.line, settings.saturated_after_s)
         return Ready(models=list(registry.names))
 
     return router
+
+
+def check_moving(line: Line, saturated_after_s: float) -> None:
+    """Make sure that requests have not been turned away for too long.
+
+    Raises
+    ------
+    OverloadedError
+    """
+    if line.saturated_s > saturated_after_s:
+        raise OverloadedError(line.capacity, line.retry_after_s)

@@ -69,7 +69,8 @@ def server_url(settings: Settings, steerable_dir: Path) -> Iterator[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with the samples, in which files may be written."""
-    (tmp_path / "samples").symlink_to(Path(__file__).parents[2] / "samples")
+    """A working directory with samples and documents, in which files may be written."""
+    for name in ("samples", "docs"):
+        (tmp_path / name).symlink_to(Path(__file__).parents[2] / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -84,7 +84,9 @@ def test_get_with_wrong_key_is_refused(headers: Any, locked: TestClient) -> None
     assert response.json()["detail"].endswith("Received: one that is not known")
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"]
+)
 def test_get_health_needs_no_key(path: str, locked: TestClient) -> None:
     assert locked.get(path).status_code == 200
 

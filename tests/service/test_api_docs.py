@@ -72,20 +72,36 @@ def test_curl_lines_show_every_route(app: FastAPI) -> None:
         for word in shlex.split(line)
         if word.startswith("localhost:8000")
     }
-    paths = {path.replace("{name}", "v12") for path in app.openapi()["paths"]}
+    examples = {"{name}": "v12", "{model}": "v12", "{version}": "1"}
+    paths = {
+        re.sub(r"{\w+}", lambda found: examples[found[0]], path) for path in app.openapi()["paths"]
+    }
 
     assert paths <= shown
 
 
-@pytest.mark.parametrize("code", PYTHON)
-def test_python_code_runs(
-    code: str, server_url: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+def run_python(code: str, server_url: str) -> None:
+    address = server_url.removeprefix("http://")
+    exec(compile(code.replace("localhost:8000", address), "api.md", "exec"), {})
+
+
+def test_python_code_colours_picture(
+    server_url: str, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exec(compile(code.replace("http://localhost:8000", server_url), "api.md", "exec"), {})
+    run_python(PYTHON[0], server_url)
 
     with Image.open(io.BytesIO((checkout / "colour.jpg").read_bytes())) as image:
         assert image.format == "JPEG"
     assert capsys.readouterr().out == "['#000080', '#ff6347']\n"
+
+
+def test_python_code_infers_with_triton_client(
+    server_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_python(PYTHON[1], server_url)
+
+    assert len(PYTHON) == 2
+    assert capsys.readouterr().out == "(1, 128, 128, 2)\n"
 
 
 def test_openapi_describes_every_parameter(app: FastAPI) -> None:

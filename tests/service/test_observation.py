@@ -84,6 +84,22 @@ def test_metrics_count_requests_by_route_model_and_status(observed: TestClient, 
     }
 
 
+def test_metrics_count_inference_by_model_of_path(observed: TestClient) -> None:
+    for name in ("v1", "v1", "v9"):
+        observed.post(f"/v2/models/{name}/infer", content=b"{}")
+
+    route = "/v2/models/{model}/infer"
+    counted = {
+        series: value
+        for series, value in values(observed).items()
+        if series.startswith("colorize_requests_total") and route in series
+    }
+    assert counted == {
+        f'colorize_requests_total{{model="v1",route="{route}",status="400"}}': 2,
+        f'colorize_requests_total{{model="unknown",route="{route}",status="404"}}': 1,
+    }
+
+
 def test_metrics_measure_stages_and_requests(observed: TestClient, png: bytes) -> None:
     observed.post("/colorize", files={"file": png})
 
