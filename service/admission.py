@@ -92,7 +92,8 @@ class Slots:
     observe : callable, optional
         Surrounds every stage.
     check : callable, optional
-        Called in a slot before the work; may refuse it by raising.
+        Called once a request's turn has come, before its first work; may refuse it by
+        raising. What has begun is never refused.
     close_timeout_s : float
         Seconds that closing waits for pictures in work.
     """
@@ -135,7 +136,6 @@ class Slots:
 
         def occupy() -> Result:
             with self._occupied():
-                self._check()
                 return context.run(function, *args, **kwargs)
 
         try:
@@ -156,9 +156,13 @@ class Slots:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Call a function with the bytes of an upload, which until then may stay on disk."""
+        """Call a function with the bytes of an upload, which until then may stay on disk.
+
+        It may be refused.
+        """
 
         def read_and_call() -> Result:
+            self._check()
             return function(upload.file.read(), *args, **kwargs)
 
         return await self.run(read_and_call)
@@ -168,9 +172,11 @@ class Slots:
         """Wait for the turn of an answer that is made while it is sent.
 
         It keeps a decoded picture, or finished ones, for as long as its client
-        takes: there must not be more of them than there are slots.
+        takes: there must not be more of them than there are slots. It may be
+        refused here; later its client would be left with half an answer.
         """
         async with self._streams:
+            self._check()
             yield
 
     @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from starlette.datastructures import UploadFile
 
 from service import admission
 from service.admission import Line, Slots
@@ -234,15 +236,25 @@ def test_line_is_saturated_until_it_is_half_empty(line: Line) -> None:
     assert line.saturated_s == 0
 
 
-def test_run_is_refused_by_check_in_slot() -> None:
+def test_first_work_may_be_refused_and_what_follows_not() -> None:
     def refuse() -> None:
         raise OverloadedError(1, 2)
 
-    ran: list[str] = []
-    with Slots(1, check=refuse) as slots, pytest.raises(OverloadedError):
-        asyncio.run(slots.run(ran.append, "picture"))
+    async def begin_stream(slots: Slots) -> None:
+        async with slots.stream():
+            ran.append("stream")
 
-    assert ran == []
+    ran: list[object] = []
+    upload = UploadFile(io.BytesIO(b"picture"))
+    with Slots(1, check=refuse) as slots:
+        with pytest.raises(OverloadedError):
+            asyncio.run(slots.run_on(upload, ran.append))
+        with pytest.raises(OverloadedError):
+            asyncio.run(begin_stream(slots))
+        assert ran == []
+        asyncio.run(slots.run(ran.append, "what follows"))
+
+    assert ran == ["what follows"]
 
 
 def test_stream_waits_for_another_to_end() -> None:

@@ -692,6 +692,31 @@ def test_post_archive_streams_while_it_is_made(
         assert len(archive.namelist()) == pictures + 1
 
 
+@pytest.mark.parametrize("route", ["/colorize/batch", "/colorize/variations"])
+def test_post_archive_that_has_begun_is_finished_while_answers_pile_up(
+    route: str,
+    steerable_app: FastAPI,
+    client: Client,
+    png: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unsent_bytes = [0]
+    monkeypatch.setattr(steerable_app.state, "unsent_bytes", lambda: unsent_bytes[0], raising=False)
+
+    def pile_up(_: int) -> None:
+        unsent_bytes[0] = 1 << 40
+
+    is_batch = route == "/colorize/batch"
+    parts = [("files", f"{n}.png", png) for n in range(4)] if is_batch else [("file", "a.png", png)]
+
+    pieces = list(stream(steerable_app, route, parts, pile_up))
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        assert "errors.json" not in archive.namelist()
+        assert len(archive.namelist()) == 5
+    assert client.post(route, files=[("files", png), ("file", png)]).status_code == 503
+
+
 # Documentation
 
 
