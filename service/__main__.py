@@ -7,7 +7,7 @@ import sys
 from pydantic import ValidationError
 
 from service.app import create_app, load_models
-from service.errors import ModelFileError
+from service.errors import ExecutionProviderError, ModelFileError
 from service.logs import configure_logging
 from service.server import build_server
 from service.settings import Settings
@@ -29,7 +29,7 @@ def main() -> None:
         app = create_app(settings, load_models(settings))
     except ValidationError as error:
         raise SystemExit(describe_settings_errors(error)) from None
-    except (ModelFileError, MissingExtraError) as error:
+    except (ExecutionProviderError, ModelFileError, MissingExtraError) as error:
         raise SystemExit(f"error: {error}") from None
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     build_server(app, settings).run()

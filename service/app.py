@@ -201,11 +201,16 @@ def load_models(settings: Settings) -> Registry:
 
     Raises
     ------
+    ExecutionProviderError
+        When what is to compute is not there.
     ModelFileError
         When a model cannot be used, or the default one is not there.
     """
     registry = Registry.load(
-        settings.models_dir, settings.intra_op_threads, strict=settings.strict_models
+        settings.models_dir,
+        settings.intra_op_threads,
+        strict=settings.strict_models,
+        providers=settings.execution_providers,
     )
     if settings.default_model not in registry.names:
         error = errors.ModelFileError(

@@ -20,12 +20,14 @@ from service.card import ArchitectureCard, ModelCard
 from service.cie import Float32
 from service.color import resize_plane
 from service.errors import (
+    ExecutionProviderError,
     InputNotTakenError,
     InvalidInferenceError,
     ModelFileError,
     UnknownModelError,
 )
 from service.palettes import main_colors
+from service.providers import CPU, CPU_ONLY, check_in_use, find_providers
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +72,29 @@ class Colorizer:
         Its description.
     intra_op_threads : int
         Threads that one prediction may use.
+    providers : sequence of str
+        What computes, as `service.providers` names it, the most wanted first.
 
     Raises
     ------
+    ExecutionProviderError
+        When one of the providers is not there.
     ValueError
         When the file is no ONNX model, or not the one that the card describes;
         the message says which.
     """
 
-    def __init__(self, artifact: bytes, card: ModelCard, intra_op_threads: int) -> None:
+    def __init__(
+        self,
+        artifact: bytes,
+        card: ModelCard,
+        intra_op_threads: int,
+        providers: Sequence[str] = CPU_ONLY,
+    ) -> None:
         self.card = card
+        self.providers = tuple(providers)
         _check_digest(artifact, card)
-        self._session = _open_session(artifact, intra_op_threads)
+        self._session = _open_session(artifact, intra_op_threads, providers)
         _check_tensor_names(self._session, card)
         self._tells_colors = any(tensor.name == "placed_palette" for tensor in card.outputs)
         self._try_out()
@@ -267,7 +280,14 @@ class Registry:
         self._colorizers = {colorizer.name: colorizer for colorizer in colorizers}
 
     @classmethod
-    def load(cls, models_dir: Path, intra_op_threads: int, *, strict: bool = True) -> Registry:
+    def load(
+        cls,
+        models_dir: Path,
+        intra_op_threads: int,
+        *,
+        strict: bool = True,
+        providers: Sequence[str] = CPU_ONLY,
+    ) -> Registry:
         """Load every ``NAME.onnx`` with its ``NAME.json``.
 
         Parameters
@@ -277,9 +297,13 @@ class Registry:
             Threads that one prediction may use.
         strict : bool
             Whether all of them must be good; else the others are logged.
+        providers : sequence of str
+            What computes, as `service.providers` names it, the most wanted first.
 
         Raises
         ------
+        ExecutionProviderError
+            When one of the providers is not there.
         ModelFileError
             When the folder has no models, or one of them (if not strict, each)
             cannot be used; the message names the file and says why.
@@ -290,7 +314,7 @@ class Registry:
         colorizers = []
         for artifact in artifacts:
             try:
-                colorizers.append(_load_colorizer(artifact, intra_op_threads))
+                colorizers.append(_load_colorizer(artifact, intra_op_threads, providers))
             except ModelFileError as error:
                 if strict:
                     raise
@@ -326,7 +350,9 @@ def _split_numbers(name: str) -> list[str | int]:
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
 
 
-def _load_colorizer(artifact_path: Path, intra_op_threads: int) -> Colorizer:
+def _load_colorizer(
+    artifact_path: Path, intra_op_threads: int, providers: Sequence[str]
+) -> Colorizer:
     """Load one model; every fault becomes a `ModelFileError` that names a file."""
     card_path = artifact_path.with_suffix(".json")
     if not card_path.exists():
@@ -340,14 +366,16 @@ def _load_colorizer(artifact_path: Path, intra_op_threads: int) -> Colorizer:
     if card.name != artifact_path.stem:
         raise ModelFileError(card_path, f"describes {card.name!r}, not {artifact_path.stem!r}")
     try:
-        return Colorizer(artifact_path.read_bytes(), card, intra_op_threads)
+        return Colorizer(artifact_path.read_bytes(), card, intra_op_threads, providers)
     except OSError as error:
         raise ModelFileError(artifact_path, f"cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ModelFileError(artifact_path, str(error)) from error
 
 
-def _open_session(artifact: bytes, intra_op_threads: int) -> onnxruntime.InferenceSession:
+def _open_session(
+    artifact: bytes, intra_op_threads: int, providers: Sequence[str]
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     # The graph is a chain: there is nothing to run side by side.
@@ -359,10 +387,19 @@ def _open_session(artifact: bytes, intra_op_threads: int) -> onnxruntime.Inferen
     options.enable_cpu_mem_arena = False
     # Errors only: inputs with defaults, which are meant, are warned of at each start.
     options.log_severity_level = 3
+    if CPU not in providers:
+        # By itself ONNX Runtime would leave to the CPU what the others cannot do, and say nothing.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        return onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            artifact, options, providers=find_providers(providers)
+        )
+    except ExecutionProviderError:
+        raise
     except Exception as error:  # ONNX Runtime's errors share no base but this one.
         raise ValueError(f"ONNX Runtime cannot load it: {error}") from error
+    check_in_use(session.get_providers(), providers)
+    return session
 
 
 def _check_digest(artifact: bytes, card: ModelCard) -> None:

@@ -4,6 +4,7 @@ The tree, with the HTTP status of each::
 
     ColorizeError                   500
     +-- ModelFileError              500  at start only: the service does not begin to listen
+    +-- ExecutionProviderError      500  at start only, too
     +-- NotReadyError               503
     +-- OverloadedError             503
     +-- ShuttingDownError           503
@@ -164,6 +165,31 @@ class ModelFileError(ColorizeError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
+
+
+class ExecutionProviderError(ColorizeError):
+    """What was to compute is not there.
+
+    Parameters
+    ----------
+    name : str
+        Its short name.
+    available : sequence of str
+        What is there.
+    reason : str
+        What keeps it away.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        available: Sequence[str],
+        reason: str = "is not in the installed build of ONNX Runtime",
+    ) -> None:
+        super().__init__(
+            f"COLORIZE_EXECUTION_PROVIDERS must name what is there: {', '.join(available)}. "
+            f"Received: {name}, which {reason}"
+        )
 
 
 class NotReadyError(ColorizeError):

@@ -119,6 +119,7 @@ class Metrics:
             info.labels(card.name).info(
                 {
                     "architecture": card.architecture.name,
+                    "execution_providers": ",".join(colorizer.providers),
                     "parameters": str(card.architecture.parameters),
                     "recipe": card.training.recipe,
                     "sha256": card.sha256,

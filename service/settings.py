@@ -128,6 +128,12 @@ class Settings(BaseSettings):
         description="Whether a model that cannot be used stops the service at its start; "
         "if not, it is told in the log, and the others serve.",
     )
+    execution_providers: Words = Field(
+        default=("cpu",),
+        min_length=1,
+        description="What computes, comma separated, the most wanted first; "
+        "`cuda,cpu` leaves to the CPU what CUDA cannot do.",
+    )
     api_keys: Secrets = Field(
         default=(),
         description="Keys, comma separated, of which a request must have one; "
@@ -260,7 +266,7 @@ class Settings(BaseSettings):
         "the cores that each slot has for itself.",
     )
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", "execution_providers", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return [word.strip() for word in value.split(",")] if isinstance(value, str) else value

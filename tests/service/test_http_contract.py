@@ -541,6 +541,7 @@ def test_get_model_answers_its_card(client: TestClient) -> None:
     assert response.status_code == 200
     assert response.json() == client.get("/models").json()[0]
     assert response.json()["architecture"]["working_size"] == 32
+    assert response.json()["execution_providers"] == ["cpu"]
 
 
 def test_get_unknown_model_names_known_ones(client: TestClient) -> None:
@@ -611,8 +612,12 @@ def test_start_not_strict_serves_without_default_model(
         ({"COLORIZE_WORKING_SLOTS": "0"}, "error: COLORIZE_WORKING_SLOTS: "),
         ({"PORT": "99999"}, "error: COLORIZE_PORT: "),
         ({"COLORIZE_MODELS_DIR": "nowhere"}, "error: nowhere: no *.onnx file in this folder"),
+        (
+            {"COLORIZE_EXECUTION_PROVIDERS": "quantum,cpu"},
+            "error: COLORIZE_EXECUTION_PROVIDERS must name what is there: cpu. Received: quantum,",
+        ),
     ],
-    ids=["setting", "port", "models"],
+    ids=["setting", "port", "models", "provider"],
 )
 def test_start_that_cannot_be_is_said_in_one_line(
     variables: dict[str, str], message: str, tmp_path: Path

@@ -142,6 +142,7 @@ def test_metrics_show_slots_queue_and_models(observed: TestClient) -> None:
     assert measured["colorize_saturated_seconds"] == 0
     (v12,) = [name for name in measured if name.startswith("colorize_model_info") and "v12" in name]
     assert re.search(r'sha256="[0-9a-f]{64}"', v12)
+    assert 'execution_providers="cpu"' in v12
     assert measured["process_resident_memory_bytes"] > 1e6
 
 
