@@ -11,6 +11,15 @@ RECIPE ?= standard
 # A smaller or shorter training gets a folder of its own.
 OUT ?= runs/train$(if $(filter-out standard,$(RECIPE)),-$(RECIPE))$(if $(CORPUS),-own)$(if $(COUNT),-$(COUNT)-pictures)$(if $(EPOCHS),-$(EPOCHS)-epochs)
 
+TARGET ?= service
+TAG ?= latest
+IMAGE = colorization-autoencoder$(if $(filter-out service,$(TARGET)),-$(TARGET))
+# The first that works: a client of Docker without its engine is of no use.
+ENGINE ?= $(shell for engine in docker podman buildah; do \
+	$$engine info >/dev/null 2>&1 && echo $$engine && break; done)
+COMMIT = $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
+COMMIT_TIME = $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+
 # What the documents show is of the shipped models; that of others stands beside them.
 RESULTS = $(if $(filter models,$(MODELS)),docs/results,$(firstword $(MODELS)))
 
@@ -39,6 +48,8 @@ lint: $(DEV_READY) ## Check style, types and docstrings.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/docker-compose --profile '*' config --quiet
 
 .PHONY: format
 format: $(DEV_READY) ## Format the code.
@@ -70,9 +81,17 @@ bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memor
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.startup
 	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m bench.overload
 
+.PHONY: container
+container: ## Build the container (TARGET: service or training; TAG; ENGINE: docker, podman or buildah).
+	@$(if $(ENGINE),,echo "No container engine answers here: docker, podman or buildah is needed."; exit 1;) \
+	set -x; $(ENGINE) build --target $(TARGET) --tag $(IMAGE):$(TAG) \
+		--build-arg SOURCE_DATE_EPOCH=$(COMMIT_TIME) --build-arg REVISION=$(COMMIT) .
+
 .PHONY: lock
 lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index URLs.
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements/serve.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training \
+		--constraint requirements/serve.txt --output-file requirements/train.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra telemetry --extra dev \
 		--constraint requirements/serve.txt --output-file requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra bench --output-file requirements/bench.txt
