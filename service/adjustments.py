@@ -35,6 +35,9 @@ BRIGHTNESS_BASE = 4.0
 WARMTH = (8.0, 24.0)
 """a* and b* that tone 1 adds: white under light of about 4400 K, to eyes that are
 used to D65."""
+STRENGTH_RANGE = (0, 2)
+"""Of saturation, brightness and contrast."""
+TONE_RANGE = (-1, 1)
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,11 @@ class Adjustments:
     tone: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, lowest, highest in (
-            ("saturation", 0, 2),
-            ("brightness", 0, 2),
-            ("contrast", 0, 2),
-            ("tone", -1, 1),
+        for name, (lowest, highest) in (
+            ("saturation", STRENGTH_RANGE),
+            ("brightness", STRENGTH_RANGE),
+            ("contrast", STRENGTH_RANGE),
+            ("tone", TONE_RANGE),
         ):
             value = getattr(self, name)
             if not lowest <= value <= highest:

@@ -284,7 +284,7 @@ class Client:
     ...     client.colorize("samples/fluid-1-grey.jpg", saturation=3)
     ... except ProblemError as error:
     ...     print(error.status, error.detail)
-    422 `saturation`: Input should be less than or equal to 2. Received: 3
+    422 `saturation`: a number from 0 to 2. Received: 3
     >>> client.close()
     """
 

@@ -97,10 +97,15 @@ class ProblemResponse(JSONResponse):
         """Answer, in the words that the path wants, and note in the scope with what."""
         scope.setdefault("state", {})[PROBLEM_STATE] = self._problem.type
         if f"{scope['path']}/".startswith(f"{INFERENCE_PATH}/"):
-            problem = self._problem.model_copy(update={"error": self._problem.detail})
+            problem = as_inference_error(self._problem)
             self.body = self.render(problem.model_dump(exclude_none=True))
             self.headers["Content-Length"] = str(len(self.body))
         await super().__call__(scope, receive, send)
+
+
+def as_inference_error(problem: Problem) -> Problem:
+    """Say the same in the words of the Open Inference Protocol too."""
+    return problem.model_copy(update={"error": problem.detail})
 
 
 def problem_of(scope: Scope) -> str | None:
@@ -619,23 +624,60 @@ def problem_schemas() -> dict[str, Any]:
     return {**schema.pop("$defs"), Problem.__name__: schema}
 
 
-def problem_responses(*errors: type[ColorizeError]) -> dict[int | str, dict[str, Any]]:
-    """Document errors as OpenAPI responses, grouped by status."""
+def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
+    """Document problems as OpenAPI responses, grouped by status.
+
+    Parameters
+    ----------
+    *problems : Problem
+        Examples; there may be several of a type.
+
+    Returns
+    -------
+    dict of int to dict
+    """
     responses: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        status = int(error.status)
-        content = {"schema": PROBLEM_SCHEMA, "examples": {}}
-        response = responses.setdefault(
-            status, {"description": "", "content": {ProblemResponse.media_type: content}}
-        )
-        line = f"{error.title} (`{error.type}`)"
-        response["description"] = "; ".join(filter(None, (response["description"], line)))
-        summary = (error.__doc__ or "").partition("\n")[0]
-        example = Problem(type=error.type, title=error.title, status=status, detail=summary)
-        response["content"][ProblemResponse.media_type]["examples"][error.title] = {
-            "value": example.model_dump(exclude_none=True)
+    for status in sorted({problem.status for problem in problems}):
+        of_status = [problem for problem in problems if problem.status == status]
+        # As a dictionary, which keeps the order: each type once.
+        kinds = {f"{problem.title} (`{problem.type}`)": None for problem in of_status}
+        examples = {
+            problem.detail: {
+                "summary": problem.detail,
+                "value": problem.model_dump(exclude_none=True),
+            }
+            for problem in of_status
+        }
+        responses[status] = {
+            "description": "; ".join(kinds),
+            "content": {
+                ProblemResponse.media_type: {"schema": PROBLEM_SCHEMA, "examples": examples}
+            },
         }
     return responses
+
+
+def framework_problem(status: HTTPStatus, reason: str, received: str) -> Problem:
+    """Describe an error that any web server has.
+
+    Parameters
+    ----------
+    status : HTTPStatus
+    reason : str
+    received : str
+        Method and path.
+
+    Returns
+    -------
+    Problem
+        Of the type "about:blank": the status alone is the problem (RFC 9457, 4.2.1).
+    """
+    return Problem(
+        type="about:blank",
+        title=status.phrase,
+        status=status,
+        detail=f"{reason.rstrip('.')}. Received: {received}",
+    )
 
 
 def describe_violation(details: Mapping[str, Any]) -> Violation:
@@ -685,13 +727,10 @@ def install_error_handlers(app: FastAPI) -> None:
         status = HTTPStatus(error.status_code)
         # Without a reason of its own the exception only repeats the phrase.
         reason = status.description if error.detail == status.phrase else error.detail
-        problem = Problem(
-            # "about:blank" says that the status alone is the problem (RFC 9457, 4.2.1).
-            type="about:blank",
-            title=status.phrase,
-            status=status,
-            detail=f"{(reason or status.phrase).rstrip('.')}. "
-            f"Received: {request.method} {shorten(request.url.path)}",
+        problem = framework_problem(
+            status,
+            reason or status.phrase,
+            f"{request.method} {shorten(request.url.path)}",
         )
         return ProblemResponse(problem, error.headers)
 

@@ -14,8 +14,11 @@ from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.cie import Float32
 from service.errors import InvalidRequestError, describe_violation
 from service.palettes import COLOR_FORMS, colors_to_palette, parse_color
+from service.ranges import Range
 
 MAX_HINTS = 100
+SHARE = Range(0, 1)
+"""Of a side of the picture."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Hint(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    x: float = Field(ge=0, le=1, description="Share of the width, from the left.")
-    y: float = Field(ge=0, le=1, description="Share of the height, from the top.")
+    x: Annotated[float, SHARE] = Field(description="Share of the width, from the left.")
+    y: Annotated[float, SHARE] = Field(description="Share of the height, from the top.")
     color: Annotated[str, AfterValidator(check_color)]
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from fastapi import Response
 
-from service import errors
 from service.archive import MEDIA_TYPE as ZIP_MEDIA_TYPE
+from service.errors import problem_responses
 from service.formats import WRITTEN_FORMATS
 from service.pipeline import ColorizedPicture
 from service.routes import content_disposition, palette_header
+from service.routes.problems import COLORING
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PICTURE_CONTENT = {output_format.media_type: BINARY for output_format in WRITTEN_FORMATS}
@@ -24,24 +25,6 @@ HEADERS = {
     "same.",
 }
 
-PROBLEM_RESPONSES = errors.problem_responses(
-    errors.UnknownModelError,
-    errors.NotAcceptableError,
-    errors.UploadTooLargeError,
-    errors.PictureTooLargeError,
-    errors.UnsupportedFormatError,
-    errors.InvalidRequestError,
-    errors.InputNotTakenError,
-    errors.SideTooLongError,
-    errors.UnreadablePictureError,
-    errors.EmptyUploadError,
-    errors.NotReadyError,
-    errors.OverloadedError,
-    errors.UploadTimeoutError,
-    errors.WorkTimeoutError,
-)
-"""What every route that colours pictures may answer in place of them."""
-
 
 def document_answer(
     description: str, content: dict[str, Any], *absent_headers: str
@@ -53,7 +36,7 @@ def document_answer(
         if name not in absent_headers
     }
     answer = {"description": description, "content": content, "headers": headers}
-    return {200: answer, **PROBLEM_RESPONSES}
+    return {200: answer, **problem_responses(*COLORING)}
 
 
 def answer_picture(picture: ColorizedPicture, upload_name: str | None, ending: str) -> Response:

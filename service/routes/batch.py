@@ -84,7 +84,11 @@ def build_router(settings: Settings) -> APIRouter:
         slots: WorkingSlots,
         files: Annotated[
             list[UploadFile],
-            File(description=f"1 to {settings.max_batch_files} pictures: {READ_FORMATS}."),
+            File(
+                description=f"1 to {settings.max_batch_files} pictures: {READ_FORMATS}.",
+                # Swagger UI shows a choice of files for this, not for a media type.
+                json_schema_extra={"items": {"type": "string", "format": "binary"}},
+            ),
         ],
         requested_look: Annotated[RequestedLook, Depends(read_look)],
         requested_output: Annotated[RequestedOutput, Depends(read_output)],

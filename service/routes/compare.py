@@ -13,6 +13,7 @@ from service.routes.parameters import (
     RequestedOutput,
     read_look,
     read_output,
+    show,
 )
 from service.settings import Settings
 from service.sheets import draw_comparison
@@ -40,7 +41,10 @@ def build_router(settings: Settings) -> APIRouter:
             Query(
                 description="Names that `GET /models` lists, comma separated; all of them when "
                 "not given.",
-                examples=["v1,v2,v12"],
+                openapi_examples={
+                    "all": {"summary": "all"},
+                    **show({"two of them": "v1,v2"}),
+                },
             ),
         ] = None,
     ) -> Response:

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from service.admission import Line
-from service.errors import NotReadyError, OverloadedError, problem_responses
+from service.errors import OverloadedError, problem_responses
 from service.routes import LoadedRegistry
+from service.routes.problems import OPEN, READINESS
 from service.settings import Settings
 
 
@@ -28,7 +29,7 @@ def build_router(settings: Settings) -> APIRouter:
     """Make the routes, with the limits of `settings`."""
     router = APIRouter(prefix="/health", tags=["health"])
 
-    @router.get("/live", summary="Is the process alive?")
+    @router.get("/live", summary="Is the process alive?", responses=problem_responses(*OPEN))
     async def live() -> Live:
         """Answer at all: that is the check."""
         return Live()
@@ -36,7 +37,7 @@ def build_router(settings: Settings) -> APIRouter:
     @router.get(
         "/ready",
         summary="Can it colour now?",
-        responses=problem_responses(NotReadyError, OverloadedError),
+        responses=problem_responses(*READINESS),
     )
     async def ready(request: Request, registry: LoadedRegistry) -> Ready:
         """Answer 200 when the models are loaded and requests are taken on, else 503."""

@@ -13,6 +13,16 @@ from service.protocol import JSON_LENGTH_HEADER, InferenceAnswer, InferenceReque
 from service.routes import LoadedRegistry, WorkingSlots
 from service.routes.answers import BINARY, timing_header
 from service.routes.health import check_moving
+from service.routes.problems import (
+    BODY,
+    INFERENCE,
+    LOADED,
+    OPEN,
+    READINESS,
+    UNKNOWN_MODEL,
+    UNKNOWN_VERSION,
+    USUAL,
+)
 from service.settings import Settings
 
 SERVER_NAME = "colorization-autoencoder"
@@ -59,6 +69,11 @@ async def find_version(registry: LoadedRegistry, model: str, version: str) -> Co
     return colorizer
 
 
+def document_problems(*problems: errors.Problem) -> dict[int | str, dict[str, Any]]:
+    """Show problems as they are answered here: with an `error` too."""
+    return errors.problem_responses(*map(errors.as_inference_error, problems))
+
+
 def build_router(settings: Settings) -> APIRouter:
     """Make the routes, with the limits of `settings`."""
     router = APIRouter(tags=["inference"])
@@ -66,9 +81,7 @@ def build_router(settings: Settings) -> APIRouter:
     of_model = f"{errors.INFERENCE_PATH}/models/{{model}}"
     router.include_router(build_model_router(of_model, find_model, settings))
     of_version = f"{of_model}/versions/{{version}}"
-    router.include_router(
-        build_model_router(of_version, find_version, settings, errors.UnknownVersionError)
-    )
+    router.include_router(build_model_router(of_version, find_version, settings, UNKNOWN_VERSION))
     return router
 
 
@@ -76,14 +89,14 @@ def build_server_router(settings: Settings) -> APIRouter:
     """Make the routes that are of no model."""
     router = APIRouter(prefix=errors.INFERENCE_PATH)
 
-    @router.get("", summary="Who answers?")
+    @router.get("", summary="Who answers?", responses=document_problems(*USUAL))
     async def describe_server() -> ServerMetadata:
         """Answer name, version, and the extensions of the protocol."""
         return ServerMetadata(
             name=SERVER_NAME, version=__version__, extensions=list(protocol.EXTENSIONS)
         )
 
-    @router.get("/health/live", summary="Is the server alive?")
+    @router.get("/health/live", summary="Is the server alive?", responses=document_problems(*OPEN))
     async def server_live() -> ServerLive:
         """Answer at all: that is the check."""
         return ServerLive()
@@ -91,7 +104,7 @@ def build_server_router(settings: Settings) -> APIRouter:
     @router.get(
         "/health/ready",
         summary="Can the server infer now?",
-        responses=errors.problem_responses(errors.NotReadyError, errors.OverloadedError),
+        responses=document_problems(*READINESS),
     )
     async def server_ready(request: Request, _: LoadedRegistry) -> ServerReady:
         """Answer 200 when the models are loaded and requests are taken on, else 503."""
@@ -105,26 +118,24 @@ def build_model_router(
     prefix: str,
     find: Callable[..., Any],
     settings: Settings,
-    *find_errors: type[errors.ColorizeError],
+    *find_problems: errors.Problem,
 ) -> APIRouter:
     """Make the routes of one model, which `find` finds."""
     # Not a prefix of its inclusion: metrics tell the path that the router knows.
     router = APIRouter(prefix=prefix)
-    find_problems = (errors.UnknownModelError, errors.NotReadyError, *find_errors)
+    find_problems = (*LOADED, UNKNOWN_MODEL, *find_problems)
     limits = InferenceLimits(settings.max_tensor_pixels, settings.max_upload_bytes)
 
     @router.get(
         "",
         summary="What a model takes and gives",
-        responses=errors.problem_responses(*find_problems),
+        responses=document_problems(*find_problems),
     )
     async def describe_model(colorizer: Annotated[Colorizer, Depends(find)]) -> ModelMetadata:
         """Answer names, datatypes and shapes; the card, `/models/NAME`, has units and ranges."""
         return protocol.describe_model(colorizer.card)
 
-    @router.get(
-        "/ready", summary="Is a model ready?", responses=errors.problem_responses(*find_problems)
-    )
+    @router.get("/ready", summary="Is a model ready?", responses=document_problems(*find_problems))
     async def model_ready(colorizer: Annotated[Colorizer, Depends(find)]) -> ModelReady:
         """Answer 200: what is known is loaded and warmed."""
         return ModelReady(name=colorizer.name)
@@ -146,16 +157,7 @@ def build_model_router(
                     }
                 },
             },
-            **errors.problem_responses(
-                *find_problems,
-                errors.InvalidInferenceError,
-                errors.UploadTooLargeError,
-                errors.TensorsTooLargeError,
-                errors.UnsupportedEncodingError,
-                errors.OverloadedError,
-                errors.UploadTimeoutError,
-                errors.WorkTimeoutError,
-            ),
+            **document_problems(*find_problems, *BODY, *INFERENCE),
         },
         openapi_extra={
             "requestBody": {

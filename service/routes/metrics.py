@@ -2,7 +2,9 @@
 
 from fastapi import APIRouter, Response
 
+from service.errors import problem_responses
 from service.metrics import MEDIA_TYPE, Metrics
+from service.routes.problems import USUAL
 
 
 def build_router(metrics: Metrics) -> APIRouter:
@@ -17,7 +19,8 @@ def build_router(metrics: Metrics) -> APIRouter:
             200: {
                 "description": "In the text format of Prometheus.",
                 "content": {"text/plain": {"schema": {"type": "string"}}},
-            }
+            },
+            **problem_responses(*USUAL),
         },
     )
     async def show_metrics() -> Response:

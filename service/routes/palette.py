@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from service import errors
+from service.errors import problem_responses
 from service.images import Limits
 from service.palettes import EXTRACTED_COLORS, MAX_COLORS, palette_to_hex
 from service.pipeline import read_palette
+from service.ranges import Range
 from service.routes import WorkingSlots, palette_header
-from service.routes.parameters import PictureFile
+from service.routes.parameters import PictureFile, show
+from service.routes.problems import UPLOAD
 from service.settings import Settings
 
 
@@ -38,15 +40,7 @@ def build_router(settings: Settings) -> APIRouter:
     @router.post(
         "/palette",
         summary="Find the colours of a picture",
-        responses=errors.problem_responses(
-            errors.UploadTooLargeError,
-            errors.PictureTooLargeError,
-            errors.UnsupportedFormatError,
-            errors.InvalidRequestError,
-            errors.UnreadablePictureError,
-            errors.EmptyUploadError,
-            errors.NotReadyError,
-        ),
+        responses=problem_responses(*UPLOAD),
     )
     async def find_palette(
         response: Response,
@@ -54,7 +48,11 @@ def build_router(settings: Settings) -> APIRouter:
         file: PictureFile,
         colors: Annotated[
             int,
-            Query(ge=1, le=MAX_COLORS, description="The most to find; near-duplicates are one."),
+            Range(1, MAX_COLORS),
+            Query(
+                description="The most to find; near-duplicates are one.",
+                openapi_examples=show({"as usual": EXTRACTED_COLORS, "the main ones": 3}),
+            ),
         ] = EXTRACTED_COLORS,
     ) -> PaletteOfPicture:
         """Answer the palette that the picture would give as a `reference`."""

@@ -1,13 +1,15 @@
 """What a request says: how to colour, and how to write the answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import File, Form, Query, Request, UploadFile
+from fastapi.openapi.models import Example
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from service.adjustments import Adjustments
+from service.adjustments import STRENGTH_RANGE, TONE_RANGE, Adjustments
 from service.admission import Slots
 from service.errors import InvalidRequestError, Violation, errors_of
 from service.formats import OUTPUT_FORMATS, WRITTEN_FORMATS
@@ -15,6 +17,7 @@ from service.images import Limits
 from service.negotiation import ANY_FORMAT, FormatWeights, weigh_formats
 from service.palettes import COLOR_FORMS, MAX_COLORS, parse_palette
 from service.pipeline import OutputOptions, read_palette
+from service.ranges import Range
 from service.steering import MAX_HINTS, Look, parse_hints
 
 MOST_VARIATIONS = 16
@@ -26,8 +29,20 @@ FORMATS_BY_NAME = {output_format.parameter: output_format for output_format in W
 
 READ_FORMATS = ", ".join(OUTPUT_FORMATS)
 
+
+def show(examples: Mapping[str, object]) -> dict[str, Example]:
+    """Make the examples of a parameter: what each says, and its value; the default first."""
+    return {name: {"summary": name, "value": value} for name, value in examples.items()}
+
+
 ModelName = Annotated[
-    str, Query(description="One of the names that `GET /models` lists.", examples=["v12"])
+    str,
+    Query(
+        description="One of the names that `GET /models` lists.",
+        openapi_examples=show(
+            {"geometric and fluid pictures": "v12", "geometric ones": "v1", "fluid ones": "v2"}
+        ),
+    ),
 ]
 PictureFile = Annotated[UploadFile, File(description=f"The picture: {READ_FORMATS}.")]
 ChosenFormat = Annotated[
@@ -37,18 +52,26 @@ ChosenFormat = Annotated[
         description="Format of the answer. `auto` is that of the upload: GIF becomes PNG, HEIC "
         "becomes JPEG; a sheet is a PNG. When `format` is not given, `Accept` is honoured, which "
         "leaves the choice to us where clients take anything.",
+        openapi_examples=show({"that of the upload": "auto", "PNG": "png", "WebP": "webp"}),
     ),
 ]
 Quality = Annotated[
-    int, Query(ge=1, le=100, description="Of JPEG, WebP and AVIF; 100 is the best.")
+    int,
+    Range(1, 100),
+    Query(
+        description="Of JPEG, WebP and AVIF; 100 is the best.",
+        openapi_examples=show({"as usual": 90, "small": 60, "the best": 100}),
+    ),
 ]
 MetadataChoice = Annotated[
     Literal["drop", "keep"],
     Query(
         description="Whether the answer has the EXIF (place included), XMP, IPTC and comments of "
-        "the upload. Orientation is applied, colour is sRGB, and print resolution is kept, always."
+        "the upload. Orientation is applied, colour is sRGB, and print resolution is kept, always.",
+        openapi_examples=show({"nothing private": "drop", "as sent": "keep"}),
     ),
 ]
+Strength = Range(*STRENGTH_RANGE)
 
 
 def check_palette(text: str) -> str:
@@ -142,37 +165,60 @@ async def read_look(
         AfterValidator(lambda text: text if text is None else check_palette(text)),
         Query(
             description=f"1 to {MAX_COLORS} colours to use, comma separated: hex with or without "
-            "`#` (in an address `%23`), or names of CSS. Chosen by the model when not given.",
-            examples=["ff00ff,00ffff", "navy,tomato,f5f5dc"],
+            "`#` (in an address `%23`), or names of CSS. Chosen by the model when not given, and "
+            "always where several variations are asked for.",
+            openapi_examples={
+                "chosen by the model": {"summary": "chosen by the model"},
+                **show({"hex": "ff00ff,00ffff", "names of CSS": "navy,tomato,beige"}),
+            },
         ),
     ] = None,
     variation: Annotated[
         int,
+        Range(0, LAST_VARIATION),
         Query(
-            ge=0,
-            le=LAST_VARIATION,
             description="0 is the model's best choice of colours, n its n-th alternative. "
             "The same number always gives the same picture.",
-            examples=[3],
+            openapi_examples=show({"its best choice": 0, "the third alternative": 3}),
         ),
     ] = 0,
     saturation: Annotated[
         float,
-        Query(ge=0, le=2, description="0 is grey, 1 as predicted, 2 twice the chroma."),
+        Strength,
+        Query(
+            description="0 is grey, 1 as predicted, 2 twice the chroma.",
+            openapi_examples=show({"as predicted": 1, "vivid": 1.4, "pale": 0.6}),
+        ),
     ] = 1,
     brightness: Annotated[
         float,
-        Query(ge=0, le=2, description="Below 1 darker, above 1 brighter; black and white stay."),
+        Strength,
+        Query(
+            description="Below 1 darker, above 1 brighter; black and white stay.",
+            openapi_examples=show({"as sent": 1, "brighter": 1.2, "darker": 0.8}),
+        ),
     ] = 1,
     contrast: Annotated[
-        float, Query(ge=0, le=2, description="0 is one lightness everywhere, 1 as sent.")
+        float,
+        Strength,
+        Query(
+            description="0 is one lightness everywhere, 1 as sent.",
+            openapi_examples=show({"as sent": 1, "stronger": 1.3, "softer": 0.7}),
+        ),
     ] = 1,
     tone: Annotated[
-        float, Query(ge=-1, le=1, description="-1 is cool, 0 as predicted, 1 warm.")
+        float,
+        Range(*TONE_RANGE),
+        Query(
+            description="-1 is cool, 0 as predicted, 1 warm.",
+            openapi_examples=show({"as predicted": 0, "warm": 0.5, "cool": -0.5}),
+        ),
     ] = 0,
     reference: Annotated[
         UploadFile | None,
-        File(description=f"A picture whose colours are used: {READ_FORMATS}."),
+        File(
+            description=f"A picture whose colours are used, in place of `palette`: {READ_FORMATS}."
+        ),
     ] = None,
     hints: Annotated[
         str | None,
@@ -180,7 +226,8 @@ async def read_look(
             description=f"JSON: up to {MAX_HINTS} colours at points. x and y are shares of width "
             "and height of the upright picture, from its upper left corner; the colour holds "
             "there and spreads over what it belongs to.",
-            examples=['[{"x": 0.25, "y": 0.5, "color": "#ff8800"}]'],
+            # Forms begin with the first: none.
+            examples=["[]", '[{"x": 0.25, "y": 0.5, "color": "#ff8800"}]'],
         ),
     ] = None,
 ) -> RequestedLook:

@@ -14,6 +14,7 @@ from service.archive import ZipWriter
 from service.images import Limits
 from service.names import UniqueNames
 from service.pipeline import Colorings, predict_colorings
+from service.ranges import Range
 from service.routes import (
     LoadedRegistry,
     StreamTurn,
@@ -39,6 +40,7 @@ from service.routes.parameters import (
     read_look,
     read_output,
     refuse_palette,
+    show,
 )
 from service.settings import Settings
 from service.sheets import draw_variations
@@ -68,14 +70,18 @@ def build_router(settings: Settings) -> APIRouter:
         model: ModelName = settings.default_model,
         n: Annotated[
             int,
+            Range(1, MOST_VARIATIONS),
             Query(
-                ge=1,
-                le=MOST_VARIATIONS,
                 description="How many, beginning with `variation`: 0, the best, unless given.",
+                openapi_examples=show({"a few": 4, "more": 8}),
             ),
         ] = 4,
         sheet: Annotated[
-            bool, Query(description="One labelled picture of all, in place of the ZIP.")
+            bool,
+            Query(
+                description="One labelled picture of all, in place of the ZIP.",
+                openapi_examples=show({"a ZIP": False, "one sheet": True}),
+            ),
         ] = False,
         metadata: MetadataChoice = "drop",
     ) -> Response:

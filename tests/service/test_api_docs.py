@@ -10,10 +10,14 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from PIL import Image
+
+from service.errors import Problem
+from tests.conftest import TestClient
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "api.md").read_text()
@@ -112,3 +116,124 @@ def test_openapi_describes_every_parameter(app: FastAPI) -> None:
                 if parameter["in"] == "query":
                     assert parameter["description"], (path, parameter["name"])
                     assert f"`{parameter['name']}`" in TEXT, (path, parameter["name"])
+
+
+def find_examples(parameter: dict[str, Any]) -> list[Any]:
+    return [
+        example["value"]
+        for example in parameter.get("examples", {}).values()
+        # Such as "chosen by the model": what is meant when nothing is sent.
+        if "value" in example
+    ]
+
+
+@pytest.fixture
+def small_picture() -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(ROOT / "samples" / "geometric-1-grey.jpg") as image:
+        image.resize((32, 24)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_examples_of_every_parameter_are_accepted(
+    steerable_client: TestClient, small_picture: bytes
+) -> None:
+    document = steerable_client.get("/openapi.json").json()
+
+    for path, operations in document["paths"].items():
+        if path.startswith("/v2"):
+            # Its parameters are those of a protocol, which has clients of its own.
+            continue
+        for method, operation in operations.items():
+            part = "files" if "batch" in path else "file"
+            files = {part: small_picture} if method == "post" else None
+            for parameter in operation.get("parameters", []):
+                name = parameter["name"]
+                examples = find_examples(parameter)
+                assert examples, (path, name)
+                # Who tries a route out begins with the first: it must change nothing.
+                first = next(iter(parameter["examples"].values())).get("value")
+                assert first == parameter["schema"].get("default", first)
+                if (path, name) == ("/colorize/variations", "palette"):
+                    continue
+                # One of the models here cannot be steered.
+                query = {"models": "v1,v2"} if path == "/colorize/compare" else {}
+                for value in examples:
+                    response = steerable_client.request(
+                        method,
+                        path.replace("{name}", str(value)),
+                        params=query | ({name: value} if parameter["in"] == "query" else {}),
+                        files=files,
+                    )
+                    assert response.status_code == 200, (path, name, value, response.text)
+
+
+def test_examples_of_hints_are_accepted(steerable_client: TestClient, small_picture: bytes) -> None:
+    files = {"file": small_picture}
+    schemas = steerable_client.get("/openapi.json").json()["components"]["schemas"]
+    examples = schemas["Body_colorize_picture_colorize_post"]["properties"]["hints"]["examples"]
+
+    plain = steerable_client.post("/colorize", files=files)
+    none, one = (
+        steerable_client.post("/colorize", files=files, data={"hints": example})
+        for example in examples
+    )
+
+    assert (none.status_code, one.status_code) == (200, 200)
+    # Forms of the documentation are sent with the first: it must change nothing.
+    assert (none.content == plain.content, one.content == plain.content) == (True, False)
+
+
+COLORING = ["400", "401", "404", "406", "408", "413", "415", "422", "500", "503", "504"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("post", "/colorize", COLORING),
+        ("post", "/colorize/variations", COLORING),
+        ("post", "/colorize/compare", COLORING),
+        ("post", "/colorize/batch", COLORING),
+        (
+            "post",
+            "/palette",
+            ["400", "401", "408", "413", "415", "422", "500", "503", "504"],
+        ),
+        ("get", "/models", ["401", "500", "503"]),
+        ("get", "/models/{name}", ["401", "404", "500", "503"]),
+        ("get", "/health/live", ["500", "503"]),
+        ("get", "/health/ready", ["500", "503"]),
+        ("get", "/metrics", ["401", "500", "503"]),
+        ("get", "/v2", ["401", "500", "503"]),
+        ("get", "/v2/health/live", ["500", "503"]),
+        ("get", "/v2/health/ready", ["500", "503"]),
+        ("get", "/v2/models/{model}", ["401", "404", "500", "503"]),
+        (
+            "post",
+            "/v2/models/{model}/versions/{version}/infer",
+            ["400", "401", "404", "408", "413", "415", "500", "503", "504"],
+        ),
+    ],
+)
+def test_openapi_shows_a_problem_of_every_kind(
+    method: str, path: str, statuses: list[str], app: FastAPI
+) -> None:
+    responses = app.openapi()["paths"][path][method]["responses"]
+
+    problems = {str(key): value for key, value in responses.items() if key not in (200, "200")}
+    del problems["default"]
+    assert sorted(problems) == statuses
+    for status, response in problems.items():
+        examples = response["content"]["application/problem+json"]["examples"]
+        assert examples
+        for example in examples.values():
+            problem = Problem(**example["value"])
+            assert (str(problem.status), problem.detail) == (status, example["summary"])
+            assert f"`{problem.type}`" in response["description"]
+
+
+def test_openapi_shows_every_type_of_problem(app: FastAPI) -> None:
+    shown = set(re.findall(r'"type": ?"(/problems/[a-z-]+)"', json.dumps(app.openapi())))
+    listed = set(re.findall(r"^\| \d+ \| `(/problems/[a-z-]+)`", TEXT, flags=re.MULTILINE))
+
+    assert shown == listed

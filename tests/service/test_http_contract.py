@@ -255,10 +255,6 @@ def test_post_metadata_is_kept_only_when_asked(
         ),
         ("format=", "format", "", "Input should be 'auto'"),
         ("format=PNG", "format", "PNG", "Input should be 'auto'"),
-        ("quality=0", "quality", "0", "Input should be greater than or equal to 1"),
-        ("quality=101", "quality", "101", "Input should be less than or equal to 100"),
-        ("quality=best", "quality", "best", "Input should be a valid integer"),
-        ("quality=9.5", "quality", "9.5", "Input should be a valid integer"),
         ("metadata=yes", "metadata", "yes", "Input should be 'drop' or 'keep'"),
     ],
 )
@@ -720,18 +716,6 @@ def test_openapi_documents_upload_and_answers(client: TestClient) -> None:
     assert schemas["metadata"]["enum"] == ["drop", "keep"]
     form = document["components"]["schemas"]["Body_colorize_picture_colorize_post"]
     assert form["required"] == ["file"]
-    assert set(operation["responses"]) == {
-        "200",
-        "404",
-        "406",
-        "408",
-        "413",
-        "415",
-        "422",
-        "503",
-        "504",
-        "default",
-    }
     assert set(operation["responses"]["200"]["content"]) == {
         output_format.media_type for output_format in WRITTEN_FORMATS
     }

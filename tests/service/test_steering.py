@@ -33,14 +33,17 @@ def test_parse_hints_of_none_is_none() -> None:
     assert parse_hints("[]") is None
 
 
+SHARE = "a number from 0 to 1"
+
+
 @pytest.mark.parametrize(
     ("change", "name", "received", "accepted"),
     [
-        ({"x": 1.5}, "hints.1.x", "1.5", "Input should be less than or equal to 1"),
-        ({"y": -0.1}, "hints.1.y", "-0.1", "Input should be greater than or equal to 0"),
-        ({"x": "0.5"}, "hints.1.x", "0.5", "Input should be a valid number"),
-        ({"x": True}, "hints.1.x", "True", "Input should be a valid number"),
-        ({"x": None}, "hints.1.x", "None", "Input should be a valid number"),
+        ({"x": 1.5}, "hints.1.x", "1.5", SHARE),
+        ({"y": -0.1}, "hints.1.y", "-0.1", SHARE),
+        ({"x": "0.5"}, "hints.1.x", "0.5", SHARE),
+        ({"x": True}, "hints.1.x", "True", SHARE),
+        ({"x": None}, "hints.1.x", "None", SHARE),
         ({"z": 1}, "hints.1.z", "1", "Extra inputs are not permitted"),
         (
             {"color": "reddish"},
