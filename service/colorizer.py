@@ -287,8 +287,9 @@ class Registry:
         *,
         strict: bool = True,
         providers: Sequence[str] = CPU_ONLY,
+        names: Sequence[str] | None = None,
     ) -> Registry:
-        """Load every ``NAME.onnx`` with its ``NAME.json``.
+        """Load every ``NAME.onnx`` with its ``NAME.json``, or those that are named.
 
         Parameters
         ----------
@@ -299,6 +300,8 @@ class Registry:
             Whether all of them must be good; else the others are logged.
         providers : sequence of str
             What computes, as `service.providers` names it, the most wanted first.
+        names : sequence of str, optional
+            Those to load; all when not given.
 
         Raises
         ------
@@ -307,12 +310,16 @@ class Registry:
         ModelFileError
             When the folder has no models, or one of them (if not strict, each)
             cannot be used; the message names the file and says why.
+        UnknownModelError
+            When it has none of a name.
         """
-        artifacts = sorted(models_dir.glob("*.onnx"))
-        if not artifacts:
-            raise ModelFileError(models_dir, "no *.onnx file in this folder")
+        known = list_models(models_dir)
+        for name in names or ():
+            if name not in known:
+                raise UnknownModelError(name, known)
         colorizers = []
-        for artifact in artifacts:
+        for name in known if names is None else names:
+            artifact = models_dir / f"{name}.onnx"
             try:
                 colorizers.append(_load_colorizer(artifact, intra_op_threads, providers))
             except ModelFileError as error:
@@ -345,15 +352,33 @@ class Registry:
             raise UnknownModelError(name, self.names) from None
 
 
+def list_models(models_dir: Path) -> list[str]:
+    """List the names of the models in a folder, as `Registry.names` orders them.
+
+    Raises
+    ------
+    ModelFileError
+        When there are none.
+    """
+    names = [artifact.stem for artifact in models_dir.glob("*.onnx")]
+    if not names:
+        raise ModelFileError(models_dir, "no *.onnx file in this folder")
+    return sorted(names, key=_split_numbers)
+
+
 def _split_numbers(name: str) -> list[str | int]:
     """Split so that ``v2`` comes before ``v12``: ``["v", 2, ""]``."""
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
 
 
-def _load_colorizer(
-    artifact_path: Path, intra_op_threads: int, providers: Sequence[str]
-) -> Colorizer:
-    """Load one model; every fault becomes a `ModelFileError` that names a file."""
+def read_card(artifact_path: Path) -> ModelCard:
+    """Read the card that stands beside an artifact.
+
+    Raises
+    ------
+    ModelFileError
+        When it is not there, or does not describe the artifact of this name.
+    """
     card_path = artifact_path.with_suffix(".json")
     if not card_path.exists():
         raise ModelFileError(card_path, f"the card of {artifact_path.name} is missing")
@@ -365,6 +390,14 @@ def _load_colorizer(
         raise ModelFileError(card_path, f"not a valid model card: {error}") from error
     if card.name != artifact_path.stem:
         raise ModelFileError(card_path, f"describes {card.name!r}, not {artifact_path.stem!r}")
+    return card
+
+
+def _load_colorizer(
+    artifact_path: Path, intra_op_threads: int, providers: Sequence[str]
+) -> Colorizer:
+    """Load one model; every fault becomes a `ModelFileError` that names a file."""
+    card = read_card(artifact_path)
     try:
         return Colorizer(artifact_path.read_bytes(), card, intra_op_threads, providers)
     except OSError as error:

@@ -52,6 +52,8 @@ AVIF = OutputFormat("AVIF", "image/avif", ".avif", carries_alpha=True, max_side=
 WRITTEN_FORMATS = (PNG, JPEG, WEBP, AVIF, TIFF, BMP)
 """All of them; the first is taken where a client leaves the choice to us."""
 
+FORMATS_BY_NAME = {output_format.parameter: output_format for output_format in WRITTEN_FORMATS}
+
 OUTPUT_FORMATS = {
     "JPEG": JPEG,
     "PNG": PNG,

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from service.errors import NotAcceptableError, SideTooLongError
-from service.formats import OUTPUT_FORMATS, PNG, WRITTEN_FORMATS, OutputFormat
+from service.formats import FORMATS_BY_NAME, OUTPUT_FORMATS, PNG, WRITTEN_FORMATS, OutputFormat
+from service.parameters import FormatName
 
 FormatWeights = Mapping[OutputFormat, float]
 """How much a client wants each format, in (0, 1]; formats it refuses are absent."""
@@ -40,6 +41,11 @@ class Picture(Protocol):
     @property
     def longer_side(self) -> int:
         """Height or width, whichever is larger, in pixels."""
+
+
+def weigh_format_name(name: FormatName) -> FormatWeights:
+    """Read what the parameter `format` says; ``auto`` says nothing."""
+    return ANY_FORMAT if name == "auto" else {FORMATS_BY_NAME[name]: 1.0}
 
 
 def weigh_formats(accept: str) -> FormatWeights:

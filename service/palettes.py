@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
+from pydantic import BaseModel, Field
 
 from service.cie import Float32, UInt8
 from service.color import merge_chroma, rgb_to_lab
+from service.parameters import EXTRACTED_COLORS, MAX_COLORS
 
-MAX_COLORS = 8
-"""Colours that a palette may have."""
-EXTRACTED_COLORS = 6
-"""Colours that stand for a picture unless others are asked for: what models are
-trained with."""
 SAMPLED_SIDE = 256
 """Longer side, in pixels, of the copy that colours are taken from."""
 SIMILAR_DISTANCE = 10.0
@@ -40,6 +37,39 @@ CELL_CENTRES = 64
 MAX_ROUNDS = 30
 SETTLED = 0.05
 """Clustering ends when no centre moves by more, in L*a*b*."""
+
+
+class PaletteColor(BaseModel):
+    """One colour of a picture."""
+
+    hex: str = Field(examples=["#ff8800"])
+    lab: tuple[float, float, float] = Field(
+        description="CIE L*, a* and b*, D65.", examples=[(68.66, 38.85, 74.98)]
+    )
+    share: float = Field(description="Of the picture, in [0, 1].", examples=[0.31])
+
+
+class PaletteOfPicture(BaseModel):
+    """The colours of a picture, the largest share first."""
+
+    colors: list[PaletteColor]
+
+    @classmethod
+    def of(cls, palette: Float32) -> PaletteOfPicture:
+        """Write down a palette, shape (K, 4)."""
+        return cls(
+            colors=[
+                PaletteColor(
+                    hex=name,
+                    # Adding zero makes -0.0 the zero that people write.
+                    lab=(round(lightness, 2), round(a, 2) + 0.0, round(b, 2) + 0.0),
+                    share=round(share, 4),
+                )
+                for name, (lightness, a, b, share) in zip(
+                    palette_to_hex(palette), palette.tolist(), strict=True
+                )
+            ]
+        )
 
 
 def parse_color(text: str) -> tuple[int, int, int]:

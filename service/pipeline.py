@@ -11,7 +11,8 @@ from service.deep import to_8_bit
 from service.formats import OutputFormat
 from service.images import DecodedImage, Limits, decode_image, encode_image
 from service.negotiation import ANY_FORMAT, FormatWeights, choose_format
-from service.palettes import EXTRACTED_COLORS, palette_to_hex, picture_palette
+from service.palettes import palette_to_hex, picture_palette
+from service.parameters import DEFAULT_QUALITY, EXTRACTED_COLORS
 from service.pins import pin_hints
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
@@ -56,7 +57,7 @@ class OutputOptions:
     """
 
     format_weights: FormatWeights = field(default_factory=lambda: ANY_FORMAT)
-    quality: int = 90
+    quality: int = DEFAULT_QUALITY
     keep_metadata: bool = False
 
 

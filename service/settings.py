@@ -7,10 +7,18 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "COLORIZE_"
+SECRET_FIELDS = ("api_keys", "colorize_api_keys")
 
 
 QUEUE_PER_SLOT = 16
@@ -81,9 +89,10 @@ def _quota_cores(folder: Path) -> int | None:
 
 
 def _default_models_dir() -> Path:
-    """Return `models/` of the checkout, or of the working directory when installed."""
-    beside_package = Path(__file__).resolve().parent.parent / "models"
-    return beside_package if beside_package.is_dir() else Path("models")
+    """Return the models of the wheel or checkout, or else `models/` of the working directory."""
+    package = Path(__file__).resolve().parent
+    shipped = (package / "models", package.parent / "models")
+    return next((folder for folder in shipped if folder.is_dir()), Path("models"))
 
 
 LogFormat = Literal["auto", "json", "human"]
@@ -319,3 +328,19 @@ class Settings(BaseSettings):
                 f"cores, {cores}. Received: {self.working_slots} x {self.intra_op_threads}"
             )
         return self
+
+
+def describe_settings_errors(error: ValidationError) -> str:
+    """Say which variables cannot be used, and why, a line for each."""
+    lines = []
+    for details in error.errors():
+        message = details["msg"].removeprefix("Value error, ")
+        if details["loc"]:
+            field = str(details["loc"][0])
+            variable = field if field.isupper() else f"COLORIZE_{field.upper()}"
+            message = f"{variable}: {message}"
+            # Keys are nobody's business, not even that of the log.
+            if field.lower() not in SECRET_FIELDS:
+                message += f". Received: {details['input']}"
+        lines.append(f"error: {message}")
+    return "\n".join(lines)

@@ -12,8 +12,9 @@ from pydantic_core import PydanticCustomError
 
 from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.cie import Float32
-from service.errors import InvalidRequestError, describe_violation
-from service.palettes import COLOR_FORMS, colors_to_palette, parse_color
+from service.errors import InvalidRequestError, Violation, describe_violation
+from service.palettes import COLOR_FORMS, colors_to_palette, parse_color, parse_palette
+from service.parameters import MAX_COLORS
 from service.ranges import Range
 
 MAX_HINTS = 100
@@ -71,6 +72,76 @@ def check_color(text: str) -> str:
     return text
 
 
+def check_palette(text: str) -> str:
+    """Tell pydantic whether a text is a palette.
+
+    Raises
+    ------
+    PydanticCustomError
+        When it is none; it says how palettes are written.
+    """
+    try:
+        parse_palette(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "palette",
+            "1 to {most} colours, comma separated, each {forms}",
+            {"most": MAX_COLORS, "forms": COLOR_FORMS},
+        ) from error
+    return text
+
+
+def check_combination(*, has_palette: bool, has_reference: bool, variation: int) -> None:
+    """Refuse to guess which of two wishes is meant.
+
+    Raises
+    ------
+    InvalidRequestError
+        When two of them say which colours to use.
+    """
+    if has_palette and has_reference:
+        raise InvalidRequestError(
+            [
+                Violation(
+                    location="form",
+                    name="reference",
+                    received="a picture, beside `palette`",
+                    accepted="either `reference` or `palette`: both say which colours to use",
+                )
+            ]
+        )
+    given = "palette" if has_palette else "reference" if has_reference else None
+    if given and variation > 0:
+        raise InvalidRequestError(
+            [
+                Violation(
+                    location="query",
+                    name="variation",
+                    received=f"{variation}, beside `{given}`",
+                    accepted=f"0 beside `{given}`: it numbers the palettes that the model chooses",
+                )
+            ]
+        )
+
+
+def refuse_palette(*, has_palette: bool, has_reference: bool) -> None:
+    """Make sure that a request for variations leaves the colours to the model.
+
+    Raises
+    ------
+    InvalidRequestError
+        When it names them.
+    """
+    if has_reference or has_palette:
+        violation = Violation(
+            location="form" if has_reference else "query",
+            name="reference" if has_reference else "palette",
+            received="a palette, beside `n`",
+            accepted="none here: variations are the palettes that the model chooses",
+        )
+        raise InvalidRequestError([violation])
+
+
 class Hint(BaseModel):
     """A colour at a point."""
 
@@ -81,6 +152,7 @@ class Hint(BaseModel):
     color: Annotated[str, AfterValidator(check_color)]
 
 
+PALETTE = TypeAdapter(Annotated[str, AfterValidator(check_palette)])
 HINTS = TypeAdapter(Annotated[list[Hint], Field(max_length=MAX_HINTS)])
 
 
@@ -102,14 +174,53 @@ def parse_hints(text: str) -> Float32 | None:
     InvalidRequestError
         When it is not such a list; it says which hint is wrong, and what of it.
     """
+    return make_hints(read_hints(text))
+
+
+def read_hints(text: str) -> list[Hint]:
+    """Read hints as they were written.
+
+    Parameters
+    ----------
+    text : str
+        As of `parse_hints`.
+
+    Returns
+    -------
+    list of Hint
+
+    Raises
+    ------
+    InvalidRequestError
+        As `parse_hints`.
+    """
     try:
-        return make_hints(HINTS.validate_json(text))
+        return HINTS.validate_json(text)
     except ValidationError as error:
-        violations = [
-            describe_violation({**details, "loc": ("form", "hints", *details["loc"])})
+        raise _invalid(error, "form", "hints") from error
+
+
+def read_palette_names(text: str) -> Float32:
+    """Read a palette that a client names, as `parse_palette` does.
+
+    Raises
+    ------
+    InvalidRequestError
+        When it is none; it says how palettes are written.
+    """
+    try:
+        return parse_palette(PALETTE.validate_python(text))
+    except ValidationError as error:
+        raise _invalid(error, "query", "palette") from error
+
+
+def _invalid(error: ValidationError, *location: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        [
+            describe_violation({**details, "loc": (*location, *details["loc"])})
             for details in error.errors()
         ]
-        raise InvalidRequestError(violations) from error
+    )
 
 
 def make_hints(hints: Sequence[Hint]) -> Float32 | None:

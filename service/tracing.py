@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
 
 from opentelemetry import trace
 
+from service.extras import require_extra
+
 NEEDED_MODULE = "opentelemetry.exporter.otlp.proto.http"
-
-
-class MissingExtraError(Exception):
-    """Spans are wanted, and what sends them is not installed."""
 
 
 def check_installed() -> None:
@@ -27,15 +24,7 @@ def check_installed() -> None:
     MissingExtraError
         When the extra is missing.
     """
-    try:
-        found = find_spec(NEEDED_MODULE)
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        raise MissingExtraError(
-            "COLORIZE_TRACING needs the extra `telemetry`: "
-            "pip install 'colorization-autoencoder[telemetry]'"
-        )
+    require_extra("COLORIZE_TRACING", NEEDED_MODULE, "telemetry")
 
 
 def stage_tracer() -> Callable[[str], AbstractContextManager[object]]:

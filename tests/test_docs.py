@@ -12,6 +12,7 @@ import pytest
 import typer.main
 
 from service.card import ModelCard
+from service.cli import KEY_VARIABLE
 from service.settings import PREFIX, Settings
 from training.__main__ import app
 from training.recipes import RECIPES, Recipe
@@ -91,7 +92,7 @@ def test_make_targets_and_variables_exist(document: Path) -> None:
 
 @each_document
 def test_settings_exist(document: Path) -> None:
-    settings = {PREFIX + name.upper() for name in Settings.model_fields}
+    settings = {PREFIX + name.upper() for name in Settings.model_fields} | {KEY_VARIABLE}
     named = re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]\b", document.read_text())
     assert set(named) <= settings
 

@@ -18,12 +18,10 @@ TRAINING_ONLY = {
     "keras",
     "matplotlib",
     "onnx",
-    "rich",
     "scipy",
     "skimage",
     "tensorflow",
     "tf2onnx",
-    "typer",
 }
 
 

@@ -2,30 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import File, Form, Query, Request, UploadFile
 from fastapi.openapi.models import Example
 from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
 
+from service import steering
 from service.adjustments import STRENGTH_RANGE, TONE_RANGE, Adjustments
 from service.admission import Slots
-from service.errors import InvalidRequestError, Violation, errors_of
-from service.formats import OUTPUT_FORMATS, WRITTEN_FORMATS
+from service.errors import errors_of
+from service.formats import OUTPUT_FORMATS
 from service.images import Limits
-from service.negotiation import ANY_FORMAT, FormatWeights, weigh_formats
-from service.palettes import COLOR_FORMS, MAX_COLORS, parse_palette
+from service.negotiation import ANY_FORMAT, FormatWeights, weigh_format_name, weigh_formats
+from service.palettes import parse_palette
+from service.parameters import (
+    DEFAULT_QUALITY,
+    LAST_VARIATION,
+    MAX_COLORS,
+    FormatName,
+    MetadataName,
+)
 from service.pipeline import OutputOptions, read_palette
 from service.ranges import Range
-from service.steering import MAX_HINTS, Look, parse_hints
-
-MOST_VARIATIONS = 16
-"""Colourings that one request may ask for."""
-LAST_VARIATION = 999
-
-FormatName = Literal["auto", "png", "jpeg", "webp", "avif", "tiff", "bmp"]
-FORMATS_BY_NAME = {output_format.parameter: output_format for output_format in WRITTEN_FORMATS}
+from service.steering import MAX_HINTS, Look, check_combination, check_palette, parse_hints
 
 READ_FORMATS = ", ".join(OUTPUT_FORMATS)
 
@@ -64,7 +64,7 @@ Quality = Annotated[
     ),
 ]
 MetadataChoice = Annotated[
-    Literal["drop", "keep"],
+    MetadataName,
     Query(
         description="Whether the answer has the EXIF (place included), XMP, IPTC and comments of "
         "the upload. Orientation is applied, colour is sRGB, and print resolution is kept, always.",
@@ -72,25 +72,6 @@ MetadataChoice = Annotated[
     ),
 ]
 Strength = Range(*STRENGTH_RANGE)
-
-
-def check_palette(text: str) -> str:
-    """Tell pydantic whether a text is a palette.
-
-    Raises
-    ------
-    PydanticCustomError
-        When it is none; it says how palettes are written.
-    """
-    try:
-        parse_palette(text)
-    except ValueError as error:
-        raise PydanticCustomError(
-            "palette",
-            "1 to {most} colours, comma separated, each {forms}",
-            {"most": MAX_COLORS, "forms": COLOR_FORMS},
-        ) from error
-    return text
 
 
 @dataclass(frozen=True)
@@ -127,13 +108,11 @@ class RequestedOutput:
 
 
 async def read_output(
-    request: Request, format_name: ChosenFormat = "auto", quality: Quality = 90
+    request: Request, format_name: ChosenFormat = "auto", quality: Quality = DEFAULT_QUALITY
 ) -> RequestedOutput:
     """Find out which formats a request wants: the parameter first, then `Accept`."""
-    if format_name != "auto":
-        return RequestedOutput({FORMATS_BY_NAME[format_name]: 1.0}, None, quality)
     if "format" in request.query_params:
-        return RequestedOutput(ANY_FORMAT, None, quality)
+        return RequestedOutput(weigh_format_name(format_name), None, quality)
     return RequestedOutput(ANY_FORMAT, ",".join(request.headers.getlist("Accept")), quality)
 
 
@@ -241,7 +220,9 @@ async def read_look(
     # What a form of a browser sends for a picture that was not chosen.
     if reference is not None and not (reference.filename or reference.size):
         reference = None
-    _check_combination(palette, reference, variation)
+    check_combination(
+        has_palette=palette is not None, has_reference=reference is not None, variation=variation
+    )
     look = Look(
         parse_palette(palette) if palette is not None else None,
         parse_hints(hints) if hints is not None else None,
@@ -249,33 +230,6 @@ async def read_look(
         Adjustments(saturation, brightness, contrast, tone),
     )
     return RequestedLook(look, reference)
-
-
-def _check_combination(palette: str | None, reference: UploadFile | None, variation: int) -> None:
-    """Refuse to guess which of two wishes is meant."""
-    if palette is not None and reference is not None:
-        raise InvalidRequestError(
-            [
-                Violation(
-                    location="form",
-                    name="reference",
-                    received="a picture, beside `palette`",
-                    accepted="either `reference` or `palette`: both say which colours to use",
-                )
-            ]
-        )
-    given = "palette" if palette is not None else "reference" if reference is not None else None
-    if given and variation > 0:
-        raise InvalidRequestError(
-            [
-                Violation(
-                    location="query",
-                    name="variation",
-                    received=f"{variation}, beside `{given}`",
-                    accepted=f"0 beside `{given}`: it numbers the palettes that the model chooses",
-                )
-            ]
-        )
 
 
 def refuse_palette(requested_look: RequestedLook) -> None:
@@ -286,12 +240,7 @@ def refuse_palette(requested_look: RequestedLook) -> None:
     InvalidRequestError
         When it names them.
     """
-    has_reference = requested_look.reference is not None
-    if has_reference or requested_look.look.palette is not None:
-        violation = Violation(
-            location="form" if has_reference else "query",
-            name="reference" if has_reference else "palette",
-            received="a palette, beside `n`",
-            accepted="none here: variations are the palettes that the model chooses",
-        )
-        raise InvalidRequestError([violation])
+    steering.refuse_palette(
+        has_palette=requested_look.look.palette is not None,
+        has_reference=requested_look.reference is not None,
+    )

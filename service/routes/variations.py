@@ -13,6 +13,7 @@ from service.archive import MEDIA_TYPE as ZIP_MEDIA_TYPE
 from service.archive import ZipWriter
 from service.images import Limits
 from service.names import UniqueNames
+from service.parameters import MOST_VARIATIONS
 from service.pipeline import Colorings, predict_colorings
 from service.ranges import Range
 from service.routes import (
@@ -31,7 +32,6 @@ from service.routes.answers import (
     timing_header,
 )
 from service.routes.parameters import (
-    MOST_VARIATIONS,
     MetadataChoice,
     ModelName,
     PictureFile,

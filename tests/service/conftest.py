@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -54,6 +55,13 @@ def server_url(settings: Settings, steerable_dir: Path) -> Iterator[str]:
     """The address of a real server, which takes pictures of any usual size."""
     limits = {"max_upload_bytes": 10_000_000, "max_picture_pixels": 10_000_000}
     app = create_app(settings.model_copy(update={"models_dir": steerable_dir, **limits}))
+    with serving(app) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve from a thread until the end of the block; gives the address."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

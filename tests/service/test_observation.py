@@ -16,9 +16,9 @@ from PIL import Image
 
 from service import tracing
 from service.app import create_app
+from service.extras import MissingExtraError
 from service.logs import add_request_id, configure_logging, human_formatter, json_formatter
 from service.settings import Settings
-from service.tracing import MissingExtraError
 from tests.conftest import TestClient
 
 Encode = Callable[..., bytes]

@@ -12,8 +12,7 @@ from pydantic_core import PydanticUndefined
 
 import service
 from service import settings as settings_module
-from service.__main__ import describe_settings_errors
-from service.settings import PREFIX, Settings, available_cores
+from service.settings import PREFIX, Settings, available_cores, describe_settings_errors
 
 ROOT = Path(__file__).parents[2]
 

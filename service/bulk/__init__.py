@@ -1,0 +1,1 @@
+"""Many pictures, without HTTP: which, where to, who colours them, what became of them."""

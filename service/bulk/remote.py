@@ -1,0 +1,156 @@
+"""The engine somewhere else: a service, asked through its client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from service.bulk.engine import Answer, EngineError
+from service.bulk.order import Order
+from service.card import ModelCard
+from service.client import Client, Look, Options, Picture, ProblemError, SheetOptions
+from service.palettes import PaletteOfPicture
+
+Result = TypeVar("Result")
+
+TIMEOUT_S = 120.0
+ATTEMPTS = 6
+"""Of each request, while the service is overloaded or cannot be reached."""
+FIRST_PAUSE_S = 0.5
+"""After an attempt, unless the service says how long; doubled each time."""
+BUSY = (429, 502, 503, 504)
+"""Statuses that pass by themselves, of the service or of a proxy before it."""
+
+
+JOBS = 4
+"""Requests at the same time: of the cores of a service nothing is known."""
+
+
+class RemoteWorkshop:
+    """A running service; see `Workshop`.
+
+    Parameters
+    ----------
+    url : str
+        Where it listens.
+    key : str or None
+        That it is shown.
+    """
+
+    def __init__(self, url: str, key: str | None) -> None:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._client = Client(url, timeout_s=TIMEOUT_S, headers=headers)
+
+    def cards(self) -> list[ModelCard]:
+        """Ask for the cards."""
+        return [
+            # Services add what is true of themselves.
+            ModelCard(**{key: card[key] for key in ModelCard.model_fields if key in card})
+            for card in retry(self._client.models, 1)
+        ]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def jobs(self) -> int:
+        """Tell how many requests are sent at a time."""
+        return JOBS
+
+    def engine(self, order: Order, _: int) -> RemoteEngine:
+        """Have pictures coloured, over as many connections as threads call."""
+        return RemoteEngine(self._client, order)
+
+    def read_palette(self, data: bytes, count: int) -> PaletteOfPicture:
+        """Ask for the colours of an encoded picture."""
+        colors = retry(lambda: self._client.palette(data, count))
+        return PaletteOfPicture.model_validate({"colors": [asdict(color) for color in colors]})
+
+
+class RemoteEngine:
+    """Sends pictures to a service.
+
+    Parameters
+    ----------
+    client : Client
+    order : Order
+    """
+
+    def __init__(self, client: Client, order: Order) -> None:
+        self._client = client
+        self._order = order
+        self._sheet_options = _sheet_options(order)
+        self._options: Options = {
+            **self._sheet_options,
+            "model": order.models[0],
+            "metadata": order.metadata,
+        }
+
+    def color(self, data: bytes) -> list[Answer]:
+        """Make the answers of an encoded picture; see `Engine`."""
+        pictures = retry(lambda: self._ask(data))
+        return [
+            Answer(picture.data, ending, Path(picture.name).suffix, picture.palettes)
+            for picture, ending in zip(pictures, self._order.endings, strict=True)
+        ]
+
+    def _ask(self, data: bytes) -> list[Picture]:
+        client, order = self._client, self._order
+        match order.kind:
+            case "picture":
+                return [client.colorize(data, **self._options)]
+            case "variations":
+                return client.variations(data, order.count, **self._options)
+            case "sheet":
+                return [client.variation_sheet(data, order.count, **self._options)]
+            case "comparison":
+                return [client.compare(data, order.models, **self._sheet_options)]
+
+
+def retry(ask: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
+    """Ask again while the answer is that one should.
+
+    Raises
+    ------
+    EngineError
+        After any other answer, and after the last of these.
+    """
+    pause_s = FIRST_PAUSE_S
+    for attempt in range(1, attempts + 1):
+        try:
+            return ask()
+        except ProblemError as error:
+            if error.status not in BUSY or attempt == attempts:
+                problem = {"title": error.title, "detail": error.detail, "status": error.status}
+                raise EngineError(problem | error.problem) from error
+            pause_s = error.retry_after_s or pause_s
+        except httpx.TransportError as error:
+            if attempt == attempts:
+                detail = f"No answer: {error or type(error).__name__}"
+                raise EngineError({"title": "No answer", "detail": detail}) from error
+        time.sleep(pause_s)
+        pause_s *= 2
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _sheet_options(order: Order) -> SheetOptions:
+    adjustments = order.adjustments
+    look: Look = {
+        "variation": order.variation,
+        "saturation": adjustments.saturation,
+        "brightness": adjustments.brightness,
+        "contrast": adjustments.contrast,
+        "tone": adjustments.tone,
+    }
+    if order.palette is not None:
+        look["palette"] = order.palette
+    if order.reference is not None:
+        look["reference"] = order.reference.read_bytes()
+    if order.hints:
+        look["hints"] = [(hint.x, hint.y, hint.color) for hint in order.hints]
+    return {**look, "format": order.format_name, "quality": order.quality}
