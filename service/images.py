@@ -50,6 +50,7 @@ from service.metadata import (
     tiff_directory,
 )
 from service.profiles import convert_deep_to_srgb, convert_to_srgb
+from service.quiet import silence_libtiff
 from service.structure import check_exif, check_scans, check_structure
 
 Samples = NDArray[Any]
@@ -61,6 +62,8 @@ PngImagePlugin.MAX_TEXT_MEMORY = 8 * 1024 * 1024
 # Pillow's own limit is a constant of the process; ours is a setting, checked in
 # `decode_image` from the header, so that nothing is decoded before it either.
 Image.MAX_IMAGE_PIXELS = None
+
+silence_libtiff()
 
 
 TRANSPOSITIONS = {

@@ -23,6 +23,7 @@ from tests.service.hostile import (
     SMALL_PIXELS,
     Bomb,
     flip,
+    grey_tiff,
     jpeg_of_many_scans,
     jpeg_with_segments,
     jpeg_with_size,
@@ -241,6 +242,19 @@ def test_post_jpeg_of_usual_scans_with_video_behind_is_answered(client: TestClie
     photo = save(PICTURE.convert("RGB"), "JPEG", progressive=True)
 
     assert assert_good_answer(client, photo + b"\xff\xda\0\x08" * 3000) == 200
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="only on Linux libtiff can be found")
+def test_decode_broken_tiff_says_nothing_past_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    whole = save(PICTURE, "TIFF", compression="tiff_lzw")
+    # A tag of a type that there is not, and a strip that ends too early.
+    odd = grey_tiff(8, 8, SMALL_PIXELS, t65000=(99, 1, 0))
+
+    assert decode_status(odd) in (200, 422)
+    for data in truncations(whole):
+        decode_status(data)
+
+    assert capfd.readouterr().err == ""
 
 
 def test_every_format_is_in_the_corpus() -> None:
