@@ -61,3 +61,16 @@ def test_overload_prints_its_table() -> None:
     assert finished.returncode == 0, finished.stderr
     assert "| 4 times as many requests, by the clock |" in finished.stdout
     assert "MB before," in finished.stdout
+
+
+def test_trial_prints_its_table(tmp_path: Path) -> None:
+    (tmp_path / "no-picture.png").write_bytes(b"no picture")
+    (tmp_path / "sample.jpg").write_bytes(next((ROOT / "samples").glob("*.jpg")).read_bytes())
+    command = [sys.executable, "-m", "bench.trial", str(tmp_path), "--only", "palette"]
+    finished = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 0, finished.stderr + finished.stdout
+    assert "2 files, of which Pillow reads 1 as JPEG" in finished.stdout
+    assert "| `/palette` | 200: 1, 415: 1 |" in finished.stdout
+    assert "/health/ready: 200." in finished.stdout
