@@ -43,6 +43,10 @@ serve: $(SERVE_READY) ## Serve the models (PORT, HOST, MODELS).
 test: $(DEV_READY) ## Run all tests.
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: test-ray
+test-ray: $(DEV_READY) ## Run the tests that need a Ray cluster.
+	$(BIN)/python -m pytest -m ray $(ARGS)
+
 .PHONY: lint
 lint: $(DEV_READY) ## Check style, types and docstrings.
 	$(BIN)/ruff check .
@@ -92,7 +96,7 @@ lock: $(DEV_READY) ## Lock the requirements anew, with hashes and without index 
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements/serve.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training \
 		--constraint requirements/serve.txt --output-file requirements/train.txt
-	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra telemetry --extra dev \
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra training --extra telemetry --extra ray --extra dev \
 		--constraint requirements/serve.txt --output-file requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra bench --output-file requirements/bench.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \

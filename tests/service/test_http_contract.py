@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,11 +10,12 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import anyio
+import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
@@ -28,11 +30,38 @@ from service.formats import ACCEPTED_FORMATS, OUTPUT_FORMATS, WRITTEN_FORMATS, O
 from service.routes import content_disposition
 from service.settings import Settings
 from tests.conftest import ENCODABLE_FORMATS
+from tests.service.processes import running_service
+from tests.service.ray_server import running_cluster
 
 Encode = Callable[..., bytes]
+Client = TestClient | httpx.Client
 
 PROBLEM = "application/problem+json"
 FORMATS = ", ".join(ACCEPTED_FORMATS)
+
+
+@pytest.fixture(
+    scope="module", params=["process", "uvicorn", pytest.param("ray", marks=pytest.mark.ray)]
+)
+def client(
+    request: pytest.FixtureRequest,
+    client: TestClient,
+    settings: Settings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Client]:
+    """The same application in this process, behind uvicorn, and behind Ray Serve."""
+    if request.param == "process":
+        yield client
+        return
+    log = tmp_path_factory.mktemp(request.param) / "log"
+    limits = settings.model_dump(include={"max_upload_bytes", "max_picture_pixels"})
+    with contextlib.ExitStack() as stack:
+        if request.param == "uvicorn":
+            service = running_service(settings.models_dir, log, **limits)
+            url = stack.enter_context(service).url
+        else:
+            url = stack.enter_context(running_cluster(settings.models_dir, log, **limits))
+        yield stack.enter_context(httpx.Client(base_url=url, timeout=60))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +80,7 @@ def test_start_makes_tables_before_first_request(settings: Settings) -> None:
 
 
 def test_requests_change_to_no_other_thread_than_a_slot(
-    client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
+    steerable_client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # FastAPI calls what is not async in a thread of its own: 0.2 ms of processor time each.
     async def fail(*_: object, **__: object) -> None:
@@ -59,15 +88,15 @@ def test_requests_change_to_no_other_thread_than_a_slot(
 
     monkeypatch.setattr("anyio.to_thread.run_sync", fail)
 
-    assert client.post("/colorize", files={"file": png}).status_code == 200
-    assert client.get("/models/v1").status_code == 200
-    assert client.get("/health/ready").status_code == 200
+    assert steerable_client.post("/colorize", files={"file": png}).status_code == 200
+    assert steerable_client.get("/models/v1").status_code == 200
+    assert steerable_client.get("/health/ready").status_code == 200
 
 
 # POST /colorize
 
 
-def test_post_picture_answers_it_in_colour(client: TestClient, png: bytes) -> None:
+def test_post_picture_answers_it_in_colour(client: Client, png: bytes) -> None:
     response = client.post("/colorize?model=v1", files={"file": ("hills.png", png)})
 
     assert response.status_code == 200
@@ -81,7 +110,7 @@ def test_post_picture_answers_it_in_colour(client: TestClient, png: bytes) -> No
     assert (rgb[..., 1] < rgb[..., 2]).all()
 
 
-def test_post_picture_with_unicode_name_keeps_it(client: TestClient, png: bytes) -> None:
+def test_post_picture_with_unicode_name_keeps_it(client: Client, png: bytes) -> None:
     response = client.post("/colorize", files={"file": ("画.png", png)})
 
     assert response.headers["Content-Disposition"] == (
@@ -89,20 +118,20 @@ def test_post_picture_with_unicode_name_keeps_it(client: TestClient, png: bytes)
     )
 
 
-def test_post_picture_without_model_uses_default(client: TestClient, png: bytes) -> None:
+def test_post_picture_without_model_uses_default(client: Client, png: bytes) -> None:
     response = client.post("/colorize", files={"file": ("hills.png", png)})
 
     assert response.status_code == 200
     assert response.headers["Content-Disposition"] == 'inline; filename="hills-v12.png"'
 
 
-def test_post_picture_twice_answers_same_bytes(client: TestClient, png: bytes) -> None:
+def test_post_picture_twice_answers_same_bytes(client: Client, png: bytes) -> None:
     first, second = (client.post("/colorize", files={"file": png}).content for _ in range(2))
 
     assert first == second
 
 
-def test_post_picture_reports_time_of_each_stage(client: TestClient, png: bytes) -> None:
+def test_post_picture_reports_time_of_each_stage(client: Client, png: bytes) -> None:
     response = client.post("/colorize", files={"file": png})
 
     timing = response.headers["Server-Timing"]
@@ -113,7 +142,7 @@ def test_post_picture_reports_time_of_each_stage(client: TestClient, png: bytes)
 
 @pytest.mark.parametrize("format_name", ENCODABLE_FORMATS)
 def test_post_picture_answers_in_its_format(
-    format_name: str, client: TestClient, grey_gradient: Image.Image, encode: Encode
+    format_name: str, client: Client, grey_gradient: Image.Image, encode: Encode
 ) -> None:
     data = encode(grey_gradient, format_name)
 
@@ -128,7 +157,7 @@ def test_post_picture_answers_in_its_format(
         assert (image.format, image.size) == (output_format.name, (48, 32))
 
 
-def test_post_transparent_picture_keeps_alpha(client: TestClient, encode: Encode) -> None:
+def test_post_transparent_picture_keeps_alpha(client: Client, encode: Encode) -> None:
     data = encode(Image.new("LA", (9, 7), (120, 40)), "PNG")
 
     response = client.post("/colorize", files={"file": data})
@@ -140,7 +169,7 @@ def test_post_transparent_picture_keeps_alpha(client: TestClient, encode: Encode
 
 @pytest.mark.parametrize("output_format", WRITTEN_FORMATS)
 def test_post_with_format_answers_in_it(
-    output_format: OutputFormat, client: TestClient, png: bytes
+    output_format: OutputFormat, client: Client, png: bytes
 ) -> None:
     response = client.post(
         f"/colorize?format={output_format.parameter}",
@@ -158,7 +187,7 @@ def test_post_with_format_answers_in_it(
         assert (image.format, image.size) == (output_format.name, (48, 32))
 
 
-def test_post_with_format_auto_ignores_accept(client: TestClient, png: bytes) -> None:
+def test_post_with_format_auto_ignores_accept(client: Client, png: bytes) -> None:
     response = client.post(
         "/colorize?format=auto", files={"file": png}, headers={"Accept": "image/jpeg"}
     )
@@ -166,7 +195,7 @@ def test_post_with_format_auto_ignores_accept(client: TestClient, png: bytes) ->
     assert response.headers["Content-Type"] == "image/png"
 
 
-def test_post_with_accept_answers_in_it(client: TestClient, png: bytes) -> None:
+def test_post_with_accept_answers_in_it(client: Client, png: bytes) -> None:
     response = client.post(
         "/colorize",
         files={"file": ("hills.png", png)},
@@ -178,7 +207,7 @@ def test_post_with_accept_answers_in_it(client: TestClient, png: bytes) -> None:
 
 
 def test_post_with_accept_that_excludes_all_names_what_is_written(
-    client: TestClient, png: bytes
+    client: Client, png: bytes
 ) -> None:
     response = client.post("/colorize", files={"file": png}, headers={"Accept": "application/json"})
 
@@ -195,9 +224,7 @@ def test_post_with_accept_that_excludes_all_names_what_is_written(
     }
 
 
-def test_post_with_format_that_cannot_hold_the_side_says_so(
-    client: TestClient, encode: Encode
-) -> None:
+def test_post_with_format_that_cannot_hold_the_side_says_so(client: Client, encode: Encode) -> None:
     long = encode(Image.new("L", (20_000, 2)), "PNG")
 
     response = client.post("/colorize?format=webp", files={"file": long})
@@ -218,7 +245,7 @@ def test_post_with_format_that_cannot_hold_the_side_says_so(
 
 
 def test_post_with_quality_changes_size(
-    client: TestClient, grey_gradient: Image.Image, encode: Encode
+    client: Client, grey_gradient: Image.Image, encode: Encode
 ) -> None:
     jpeg = encode(grey_gradient, "JPEG")
 
@@ -235,7 +262,7 @@ def test_post_with_quality_changes_size(
 
 @pytest.mark.parametrize("metadata", ["drop", "keep"])
 def test_post_metadata_is_kept_only_when_asked(
-    metadata: str, client: TestClient, grey_gradient: Image.Image, encode: Encode
+    metadata: str, client: Client, grey_gradient: Image.Image, encode: Encode
 ) -> None:
     jpeg = encode(grey_gradient, "JPEG", comment=b"taken at home")
 
@@ -259,7 +286,7 @@ def test_post_metadata_is_kept_only_when_asked(
     ],
 )
 def test_post_bad_parameter_says_what_is_accepted(
-    query: str, name: str, received: str, accepted: str, client: TestClient, png: bytes
+    query: str, name: str, received: str, accepted: str, client: Client, png: bytes
 ) -> None:
     response = client.post(f"/colorize?{query}", files={"file": png})
 
@@ -272,7 +299,7 @@ def test_post_bad_parameter_says_what_is_accepted(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (33, 17)])
-def test_post_odd_size_keeps_it(size: tuple[int, int], client: TestClient, encode: Encode) -> None:
+def test_post_odd_size_keeps_it(size: tuple[int, int], client: Client, encode: Encode) -> None:
     response = client.post("/colorize", files={"file": encode(Image.new("L", size, 99), "PNG")})
 
     assert response.status_code == 200
@@ -311,7 +338,7 @@ def test_content_disposition_is_safe(upload_name: str | None, answer_name: str) 
     assert (unquote(match[2]) if match[2] else match[1]) == answer_name
 
 
-def test_post_unknown_model_names_known_ones(client: TestClient, png: bytes) -> None:
+def test_post_unknown_model_names_known_ones(client: Client, png: bytes) -> None:
     response = client.post("/colorize?model=v9", files={"file": png})
 
     assert response.status_code == 404
@@ -326,7 +353,7 @@ def test_post_unknown_model_names_known_ones(client: TestClient, png: bytes) -> 
     }
 
 
-def test_post_no_file_says_what_is_missing(client: TestClient) -> None:
+def test_post_no_file_says_what_is_missing(client: Client) -> None:
     response = client.post("/colorize")
 
     assert response.status_code == 422
@@ -340,7 +367,7 @@ def test_post_no_file_says_what_is_missing(client: TestClient) -> None:
     }
 
 
-def test_post_text_field_instead_of_file_says_what_was_received(client: TestClient) -> None:
+def test_post_text_field_instead_of_file_says_what_was_received(client: Client) -> None:
     response = client.post("/colorize", data={"file": "hello"})
 
     assert response.status_code == 422
@@ -349,7 +376,7 @@ def test_post_text_field_instead_of_file_says_what_was_received(client: TestClie
     assert violation["accepted"] == "a file part, with a file name"
 
 
-def test_post_malformed_form_answers_problem(client: TestClient) -> None:
+def test_post_malformed_form_answers_problem(client: Client) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     response = client.post("/colorize", content=b"--x\r\nnonsense", headers=headers)
 
@@ -359,7 +386,7 @@ def test_post_malformed_form_answers_problem(client: TestClient) -> None:
     assert violation == {"location": "form", "name": "file", "accepted": "a value is required"}
 
 
-def test_post_form_without_boundary_answers_problem(client: TestClient) -> None:
+def test_post_form_without_boundary_answers_problem(client: Client) -> None:
     headers = {"Content-Type": "multipart/form-data"}
     response = client.post("/colorize", content=b"anything", headers=headers)
 
@@ -372,7 +399,7 @@ def test_post_form_without_boundary_answers_problem(client: TestClient) -> None:
     }
 
 
-def test_post_empty_file_answers_problem(client: TestClient) -> None:
+def test_post_empty_file_answers_problem(client: Client) -> None:
     response = client.post("/colorize", files={"file": ("nothing.png", b"")})
 
     assert response.status_code == 422
@@ -385,7 +412,7 @@ def test_post_empty_file_answers_problem(client: TestClient) -> None:
     }
 
 
-def test_post_text_file_names_accepted_formats(client: TestClient) -> None:
+def test_post_text_file_names_accepted_formats(client: Client) -> None:
     response = client.post("/colorize", files={"file": ("picture.png", b"just a few words")})
 
     assert response.status_code == 415
@@ -399,7 +426,7 @@ def test_post_text_file_names_accepted_formats(client: TestClient) -> None:
     }
 
 
-def test_post_truncated_picture_answers_problem(client: TestClient, png: bytes) -> None:
+def test_post_truncated_picture_answers_problem(client: Client, png: bytes) -> None:
     response = client.post("/colorize", files={"file": png[: len(png) // 2]})
 
     assert response.status_code == 422
@@ -412,7 +439,7 @@ def test_post_truncated_picture_answers_problem(client: TestClient, png: bytes) 
     }
 
 
-def test_post_too_many_pixels_says_limit(client: TestClient, encode: Encode) -> None:
+def test_post_too_many_pixels_says_limit(client: Client, encode: Encode) -> None:
     response = client.post("/colorize", files={"file": encode(Image.new("L", (500, 300)), "PNG")})
 
     assert response.status_code == 413
@@ -427,7 +454,7 @@ def test_post_too_many_pixels_says_limit(client: TestClient, encode: Encode) -> 
     }
 
 
-def test_post_too_many_announced_bytes_says_limit(client: TestClient) -> None:
+def test_post_too_many_announced_bytes_says_limit(client: Client) -> None:
     response = client.post("/colorize", content=bytes(200_001))
 
     assert response.status_code == 413
@@ -443,7 +470,7 @@ def test_post_too_many_announced_bytes_says_limit(client: TestClient) -> None:
     }
 
 
-def test_post_too_many_streamed_bytes_stops_reading(app: FastAPI, client: TestClient) -> None:
+def test_post_too_many_streamed_bytes_stops_reading(app: FastAPI, client: Client) -> None:
     begin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     received: list[Message] = []
     sent: list[Message] = []
@@ -476,7 +503,7 @@ def test_post_too_many_streamed_bytes_stops_reading(app: FastAPI, client: TestCl
     }
 
 
-def test_post_too_many_fields_answers_problem(client: TestClient) -> None:
+def test_post_too_many_fields_answers_problem(client: Client) -> None:
     response = client.post(
         "/colorize", files={f"field-{number}": (None, "x") for number in range(33)}
     )
@@ -490,7 +517,7 @@ def test_post_too_many_fields_answers_problem(client: TestClient) -> None:
     }
 
 
-def test_post_too_many_files_answers_problem(client: TestClient, png: bytes) -> None:
+def test_post_too_many_files_answers_problem(client: Client, png: bytes) -> None:
     files = [("files", (f"{number}.png", b"x")) for number in range(103)]
 
     response = client.post("/colorize/batch", files=files)
@@ -514,7 +541,7 @@ def test_post_too_long_field_answers_problem(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("name", ["n" * 5000, "n" * 100_000], ids=len)
-def test_post_too_long_file_name_answers_problem(name: str, client: TestClient, png: bytes) -> None:
+def test_post_too_long_file_name_answers_problem(name: str, client: Client, png: bytes) -> None:
     response = client.post("/colorize", files={"file": (name, png)})
 
     assert response.status_code == 400
@@ -524,14 +551,14 @@ def test_post_too_long_file_name_answers_problem(name: str, client: TestClient, 
 # Models and health
 
 
-def test_get_models_lists_cards(client: TestClient) -> None:
+def test_get_models_lists_cards(client: Client) -> None:
     response = client.get("/models")
 
     assert response.status_code == 200
     assert [card["name"] for card in response.json()] == ["v1", "v12"]
 
 
-def test_get_model_answers_its_card(client: TestClient) -> None:
+def test_get_model_answers_its_card(client: Client) -> None:
     response = client.get("/models/v1")
 
     assert response.status_code == 200
@@ -540,7 +567,7 @@ def test_get_model_answers_its_card(client: TestClient) -> None:
     assert response.json()["execution_providers"] == ["cpu"]
 
 
-def test_get_unknown_model_names_known_ones(client: TestClient) -> None:
+def test_get_unknown_model_names_known_ones(client: Client) -> None:
     response = client.get("/models/v9")
 
     assert response.status_code == 404
@@ -554,7 +581,7 @@ def test_get_live_answers_before_models_are_loaded(app: FastAPI, settings: Setti
     assert (response.status_code, response.json()) == (200, {"status": "live"})
 
 
-def test_get_ready_names_models(client: TestClient) -> None:
+def test_get_ready_names_models(client: Client) -> None:
     response = client.get("/health/ready")
 
     assert response.status_code == 200
@@ -638,27 +665,27 @@ def test_start_that_cannot_be_is_said_in_one_line(
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/models/v9", "/nowhere", "/", "/openapi.json"])
-def test_get_any_route_answers_request_id(path: str, client: TestClient) -> None:
+def test_get_any_route_answers_request_id(path: str, client: Client) -> None:
     first, second = (client.get(path).headers["X-Request-ID"] for _ in range(2))
 
     assert re.fullmatch(r"[0-9a-f]{32}", first)
     assert first != second
 
 
-def test_get_with_request_id_answers_it(client: TestClient) -> None:
+def test_get_with_request_id_answers_it(client: Client) -> None:
     response = client.get("/health/live", headers={"X-Request-ID": "trace:01-ab.C"})
 
     assert response.headers["X-Request-ID"] == "trace:01-ab.C"
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "x" * 65, "a\tb", "é", "a,b"])
-def test_get_with_odd_request_id_answers_new_one(request_id: str, client: TestClient) -> None:
+def test_get_with_odd_request_id_answers_new_one(request_id: str, client: Client) -> None:
     response = client.get("/health/live", headers={"X-Request-ID": request_id.encode()})
 
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 
-def test_get_unknown_route_answers_problem(client: TestClient) -> None:
+def test_get_unknown_route_answers_problem(client: Client) -> None:
     response = client.get("/nowhere")
 
     assert response.status_code == 404
@@ -671,7 +698,7 @@ def test_get_unknown_route_answers_problem(client: TestClient) -> None:
     }
 
 
-def test_get_colorize_answers_allowed_method(client: TestClient) -> None:
+def test_get_colorize_answers_allowed_method(client: Client) -> None:
     response = client.get("/colorize")
 
     assert response.status_code == 405
@@ -688,7 +715,7 @@ def test_get_colorize_answers_allowed_method(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/redoc"])
-def test_get_page_refers_to_nothing_foreign(path: str, client: TestClient) -> None:
+def test_get_page_refers_to_nothing_foreign(path: str, client: Client) -> None:
     response = client.get(path)
 
     references = re.findall(r'(?:src|href|action)="([^"]*)"', response.text)
@@ -704,7 +731,7 @@ def test_get_page_refers_to_nothing_foreign(path: str, client: TestClient) -> No
     assert "unsafe-eval" not in policy
 
 
-def test_openapi_documents_upload_and_answers(client: TestClient) -> None:
+def test_openapi_documents_upload_and_answers(client: Client) -> None:
     document = client.get("/openapi.json").json()
 
     operation = document["paths"]["/colorize"]["post"]
@@ -721,7 +748,7 @@ def test_openapi_documents_upload_and_answers(client: TestClient) -> None:
     }
 
 
-def test_openapi_documents_every_error_as_problem(client: TestClient) -> None:
+def test_openapi_documents_every_error_as_problem(client: Client) -> None:
     document = client.get("/openapi.json").json()
 
     for path in document["paths"].values():
@@ -735,7 +762,7 @@ def test_openapi_documents_every_error_as_problem(client: TestClient) -> None:
     assert document["components"]["schemas"]["Problem"]["properties"]["errors"]
 
 
-def test_openapi_references_resolve(client: TestClient) -> None:
+def test_openapi_references_resolve(client: Client) -> None:
     response = client.get("/openapi.json")
 
     schemas = response.json()["components"]["schemas"]
@@ -760,7 +787,7 @@ def test_service_never_imports_training(models_dir: Path) -> None:
 
         class Refuse:
             def find_spec(self, name, path=None, target=None):
-                if name.partition(".")[0] in ("tensorflow", "keras", "tf2onnx", "training"):
+                if name.partition(".")[0] in ("tensorflow", "keras", "tf2onnx", "training", "ray"):
                     raise AssertionError(f"the service imports {{name}}")
 
         sys.meta_path.insert(0, Refuse())
