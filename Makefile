@@ -40,12 +40,20 @@ serve: $(SERVE_READY) ## Serve the models (PORT, HOST, MODELS).
 	COLORIZE_MODELS_DIR=$(MODELS) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m service
 
 .PHONY: test
-test: $(DEV_READY) ## Run all tests.
+test: $(DEV_READY) browser ## Run all tests.
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-ray
 test-ray: $(DEV_READY) ## Run the tests that need a Ray cluster.
 	$(BIN)/python -m pytest -m ray $(ARGS)
+
+# Without one the tests of the page are skipped, and say so.
+.PHONY: browser
+browser:
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core > /dev/null; }; } || \
+		echo "There is no Chromium, and it cannot be installed here: the page will not be tested."
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check style, types and docstrings.
@@ -72,6 +80,10 @@ evaluate: $(DEV_READY) ## Judge the models (MODELS: folders) on unseen pictures,
 .PHONY: gallery
 gallery: $(DEV_READY) ## Draw the gallery of the samples (MODELS).
 	$(TRAINING) gallery --models $(MODELS) --out $(RESULTS)/gallery.jpg
+
+.PHONY: screenshots
+screenshots: $(DEV_READY) browser ## Take the pictures of the page for the documents (MODELS).
+	COLORIZE_MODELS_DIR=$(MODELS) $(BIN)/python -m tests.browser.screenshots docs/page
 
 .PHONY: bench
 bench: $(DEV_READY) $(BENCH_READY) ## Measure stages, throughput, latency, memory and start, beside others.

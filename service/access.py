@@ -13,8 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import UnauthorizedError
 
-OPEN_PATHS = ("/health/", "/v2/health/")
-"""What needs no key: whoever restarts a process has none."""
+HEALTH = ("/health/", "/v2/health/")
+"""Needs no key: whoever restarts a process has none."""
+
+SCRIPTED = "XMLHttpRequest"
+"""How requests of the page say who they are: it asks for the key by itself."""
 
 
 class AccessMiddleware:
@@ -28,23 +31,37 @@ class AccessMiddleware:
     app : ASGIApp
     keys : sequence of str
         Any of them will do.
+    open_paths : sequence of str
+        What needs none: paths, and beginnings of paths that end with a slash.
     """
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[str], open_paths: Sequence[str] = ()) -> None:
         self.app = app
+        self._paths = frozenset(open_paths)
+        self._beginnings = (
+            *HEALTH,
+            *(path for path in open_paths if path.strip("/") and path.endswith("/")),
+        )
         self._digests = [_digest(key.encode()) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATHS):
+        if scope["type"] != "http" or self._is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
-        received = read_key(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        received = read_key(headers)
         if received is not None and self._knows(received):
             await self.app(scope, receive, send)
             return
-        error = UnauthorizedError("none" if received is None else "one that is not known")
+        error = UnauthorizedError(
+            "none" if received is None else "one that is not known",
+            is_scripted=headers.get("X-Requested-With") == SCRIPTED,
+        )
         await error.answer()(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._paths or path.startswith(self._beginnings)
 
     def _knows(self, key: bytes) -> bool:
         """Compare with all keys, in a time that tells nothing of them."""

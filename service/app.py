@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
 
 from service import __version__, errors, protocol, tracing
 from service.access import AccessMiddleware
@@ -114,7 +113,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(health.build_router(settings))
     app.include_router(metrics_routes.build_router(metrics))
     app.include_router(page.router)
-    app.mount("/static", StaticFiles(directory=page.STATIC_DIR), name="static")
+    app.mount("/static", page.PageFiles(directory=page.STATIC_DIR), name="static")
     app.state.default_models = find_default_models(app)
     errors.install_error_handlers(app)
     add_middleware(app, settings, metrics)
@@ -139,7 +138,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     )
     if settings.api_keys:
         keys = [key.get_secret_value() for key in settings.api_keys]
-        app.add_middleware(AccessMiddleware, keys=keys)
+        app.add_middleware(AccessMiddleware, keys=keys, open_paths=page.OPEN_PATHS)
     if settings.cors_origins:
         # Outside of access: browsers ask whether they may come before they show a key.
         app.add_middleware(

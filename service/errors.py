@@ -275,13 +275,22 @@ class WorkTimeoutError(ColorizeError):
 
 
 class UnauthorizedError(ColorizeError):
-    """The request has no key, or one that is not known."""
+    """The request has no key, or one that is not known.
+
+    Parameters
+    ----------
+    received : str
+        What it had in place of a key.
+    is_scripted : bool
+        Whether a page that asks for the key by itself sent it.
+    """
 
     status = HTTPStatus.UNAUTHORIZED
     type = "/problems/unauthorized"
     title = "Unauthorized"
 
-    def __init__(self, received: str) -> None:
+    def __init__(self, received: str, *, is_scripted: bool = False) -> None:
+        self.is_scripted = is_scripted
         super().__init__(
             "A request must have one of the keys of this service: `Authorization: Bearer KEY`, "
             f"`X-API-Key: KEY`, or as the password of Basic. Received: {received}"
@@ -289,7 +298,9 @@ class UnauthorizedError(ColorizeError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Let browsers ask for the key."""
+        """Let browsers ask for the key, where the page does not."""
+        if self.is_scripted:
+            return {"WWW-Authenticate": 'Bearer realm="colorize"'}
         return {"WWW-Authenticate": 'Bearer realm="colorize", Basic realm="colorize"'}
 
 

@@ -45,7 +45,17 @@ def test_get_with_key_is_let_in(key: str, scheme: str, locked: TestClient) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/models", "/metrics", "/docs", "/openapi.json", "/static/index.html", "/healthy"]
+    "path",
+    [
+        "/models",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/static/docs/swagger-ui.css",
+        "/static/page",
+        "/healthy",
+        "/samplesx",
+    ],
 )
 def test_get_without_key_is_refused(path: str, locked: TestClient) -> None:
     response = locked.get(path)
@@ -61,6 +71,18 @@ def test_get_without_key_is_refused(path: str, locked: TestClient) -> None:
         "`Authorization: Bearer KEY`, `X-API-Key: KEY`, or as the password of Basic. "
         "Received: none",
     }
+
+
+@pytest.mark.parametrize("path", ["/", "/static/page/main.js", "/samples"])
+def test_page_that_asks_for_the_key_needs_none(path: str, locked: TestClient) -> None:
+    assert locked.get(path).status_code == 200
+
+
+def test_browser_does_not_ask_where_the_page_does(locked: TestClient) -> None:
+    response = locked.get("/models", headers={"X-Requested-With": "XMLHttpRequest"})
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="colorize"'
 
 
 @pytest.mark.parametrize(
@@ -140,7 +162,7 @@ def test_other_origins_are_not_let_in(locked: TestClient, client: TestClient) ->
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/models", "/nowhere", "/static/index.html"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/models", "/nowhere", "/static/page/main.js"])
 def test_every_answer_has_security_headers(path: str, client: TestClient) -> None:
     headers = client.get(path).headers
 
