@@ -63,10 +63,10 @@ def write_folder(folder: Path, count: int) -> list[Path]:
     return [folder / f"{index:06}.jpg" for index in range(min(count, len(pictures)))]
 
 
-def run_command(folder: Path, count: int, *options: str) -> CommandRun:
+def run_command(folder: Path, count: int) -> CommandRun:
     """Colour a folder with the command, answers to a new folder, which is removed."""
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "service.cli", str(folder), "-o", out, "--json", *options]
+        command = [sys.executable, "-m", "service.cli", str(folder), "-o", out, "--json", "--quiet"]
         begin = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout  # noqa: S101 - it is a pipe
