@@ -35,11 +35,12 @@ class ZipWriter:
         return self._outlet.drain()
 
 
-class _Outlet(io.RawIOBase):
+class _Outlet:
     """A file that forgets what was taken out of it, but not where it stands.
 
     `zipfile` goes back to the header of a file once it has written the rest,
-    and never farther.
+    and never farther. It is no `io` object: those are closed when they are
+    collected, and an archive that was given up would still end itself in it.
     """
 
     def __init__(self) -> None:
@@ -52,8 +53,11 @@ class _Outlet(io.RawIOBase):
         self._held = io.BytesIO()
         return held
 
-    def writable(self) -> bool:
-        return True
+    def flush(self) -> None:
+        """Nothing is held back from who drains."""
+
+    def close(self) -> None:
+        """There is nothing to let go."""
 
     def seekable(self) -> bool:
         return True
@@ -65,5 +69,5 @@ class _Outlet(io.RawIOBase):
         base = self._drained if whence == io.SEEK_SET else 0
         return self._drained + self._held.seek(offset - base, whence)
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: bytes) -> int:
         return self._held.write(data)

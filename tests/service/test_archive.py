@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import struct
+import sys
 import zipfile
 
 from service.archive import ZipWriter
@@ -39,3 +41,19 @@ def test_archive_of_same_files_is_same_bytes() -> None:
 def test_archive_without_files_is_one() -> None:
     with zipfile.ZipFile(io.BytesIO(b"".join(write({})))) as archive:
         assert archive.namelist() == []
+
+
+def test_archive_that_is_given_up_ends_quietly() -> None:
+    unraised: list[object] = []
+    hook, sys.unraisablehook = sys.unraisablehook, unraised.append
+    try:
+        archive = ZipWriter()
+        archive.add("picture", b"pixels")
+        # As what runs a stream that was cut: found by the collector only.
+        vars(archive)["itself"] = archive
+        del archive
+        gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+    assert unraised == []
