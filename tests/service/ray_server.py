@@ -22,8 +22,6 @@ ENVIRONMENT = {
     # Of no other machine, and for minutes only.
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Machines that run tests have other work.
-    "RAY_raylet_start_wait_time_s": "120",
 }
 
 
