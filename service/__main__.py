@@ -10,6 +10,7 @@ from service.app import create_app, load_models
 from service.errors import ExecutionProviderError, ModelFileError
 from service.extras import MissingExtraError
 from service.logs import configure_logging
+from service.memory import keep_freed
 from service.server import build_server
 from service.settings import Settings, describe_settings_errors
 
@@ -35,6 +36,7 @@ def main(**options: object) -> None:
     except (ExecutionProviderError, ModelFileError, MissingExtraError) as error:
         raise SystemExit(f"error: {error}") from None
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    keep_freed()
     build_server(app, settings).run()
 
 
