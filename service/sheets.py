@@ -20,7 +20,7 @@ from service.pipeline import ColorizedPicture, OutputOptions, merge_look, predic
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
 
-THUMBNAIL_SIDE = 384
+THUMBNAIL_SIDE = 320
 """Longer side, in pixels, of a variation on a sheet: to choose by, at little cost."""
 CELL_SIDE = 512
 """Of a picture in a comparison, at most."""

@@ -50,6 +50,8 @@ def build_router(settings: Settings) -> APIRouter:
     """Make the route, with the defaults and limits of `settings`."""
     router = APIRouter(tags=["colorize"])
     limits = Limits(max_pixels=settings.max_picture_pixels)
+    # One more than can work: while a picture is packed and sent, no slot is idle.
+    ahead = settings.working_slots + 1
 
     @router.post(
         "/colorize/variations",
@@ -99,7 +101,7 @@ def build_router(settings: Settings) -> APIRouter:
         output = requested_output.of_archive(keep_metadata=metadata == "keep")
         colorings = await slots.run_on(file, predict_colorings, colorizer, limits, output, look, n)
         return StreamingResponse(
-            _pack(colorings, slots, settings.working_slots, file.filename, model, look.variation),
+            _pack(colorings, slots, ahead, file.filename, model, look.variation),
             media_type=ZIP_MEDIA_TYPE,
             headers={
                 "Content-Disposition": content_disposition(
