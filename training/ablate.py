@@ -62,6 +62,7 @@ ABLATIONS: dict[str, Ablation] = {
         {"architecture": "quantised", "loss": "quantised"},
     ),
     "no-turn": Ablation("hues never turned", {"turn_share": 0.0}),
+    "no-light": Ablation("pictures never lit with colours", {"light_share": 0.0}),
     "no-average": Ablation("the last weights instead of their average", {"average_momentum": 0.0}),
     "no-edges": Ablation("no edge term", {"edge_weight": 0.0}),
     "sharp-edges": Ablation("edge term of 0.5", {"edge_weight": 0.5}),

@@ -22,6 +22,7 @@ from service.palettes import extract_palette
 from training.book import Book, count_levels
 from training.console import track, warn
 from training.errors import CorpusError
+from training.lighting import light_with_colors
 from training.pictures import list_files, read_pictures
 from training.recipes import Recipe
 
@@ -39,7 +40,7 @@ FORGET_SHARE = 0.5
 CHROMA_GAINS = (0.7, 1.8)
 
 MOST_HINTS = 64
-PALETTE_SHARE, HINTS_SHARE = 0.45, 0.35
+PALETTE_SHARE, HINTS_SHARE = 0.3, 0.5
 """Of the samples that come with a palette alone, and with hints alone; the others
 have both, and of these `FOREIGN_SHARE` the palette of another picture, so that the
 network learns to believe hints where they disagree."""
@@ -190,7 +191,11 @@ def training_batches(
         def sample(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
             seed = epoch_seed * 1_000_003 + index
             view = _view(lab[index], sizes[epoch], seed)
-            conditions = _condition(view, palettes[index], palettes, seed)
+            has_palette, has_hints = _draw_conditions(seed)
+            # A palette is of the picture as it was.
+            lit = light_with_colors(view, recipe.light_share, seed + 7)
+            view = tf.where(has_palette, view, lit)
+            conditions = _condition(view, palettes[index], palettes, has_palette, has_hints, seed)
             recolored = _recolor(view, *conditions, recipe.turn_share, seed)
             return (*recolored, targets[index])
 
@@ -244,13 +249,25 @@ def _view(lab: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.image.rot90(view, tf.cast(uniform[3] * 4, tf.int32))
 
 
+def _draw_conditions(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw whether a sample has a palette, and whether it has hints."""
+    uniform = tf.random.stateless_uniform([], seed + 6)
+    return (
+        (uniform < PALETTE_SHARE) | (uniform >= PALETTE_SHARE + HINTS_SHARE),
+        uniform >= PALETTE_SHARE,
+    )
+
+
 def _condition(
-    view: tf.Tensor, palette: tf.Tensor, palettes: tf.Tensor, seed: tf.Tensor
+    view: tf.Tensor,
+    palette: tf.Tensor,
+    palettes: tf.Tensor,
+    has_palette: tf.Tensor,
+    has_hints: tf.Tensor,
+    seed: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Give a palette, hints or both, as a person would."""
     uniform = tf.random.stateless_uniform([6], seed + 4)
-    has_palette = (uniform[0] < PALETTE_SHARE) | (uniform[0] >= PALETTE_SHARE + HINTS_SHARE)
-    has_hints = uniform[0] >= PALETTE_SHARE
     is_foreign = has_palette & has_hints & (uniform[1] < FOREIGN_SHARE)
     foreign = tf.cast(uniform[2] * tf.cast(tf.shape(palettes)[0], tf.float32), tf.int32)
     palette = tf.where(is_foreign, palettes[foreign], palette)

@@ -57,6 +57,8 @@ class Recipe:
         Of scoring the palettes of the book.
     turn_share : float
         Of the samples whose hues are turned, picture and conditions together.
+    light_share : float
+        Of the samples without a palette that are lit with colours.
     seed : int
         Of the weights, the order and the augmentation.
     """
@@ -80,6 +82,7 @@ class Recipe:
     match_weight: float = 0.0
     score_weight: float = 1.0
     turn_share: float = 0.5
+    light_share: float = 0.6
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -111,5 +114,6 @@ _CLASSIC = Recipe(
     epochs_both=100,
     learning_rate=1e-3,
     turn_share=0.0,
+    light_share=0.0,
 )
 RECIPES: dict[RecipeName, Recipe] = {recipe.name: recipe for recipe in (_STANDARD, _CLASSIC)}

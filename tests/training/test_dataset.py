@@ -286,8 +286,21 @@ def test_training_batches_palette_turns_with_the_picture(long_stream: list[Batch
     assert len(hues) > 250  # ten pictures of sixteen blocks alone have at most 160
 
 
+def test_training_batches_light_is_for_samples_without_a_palette(train: Split) -> None:
+    recipe = replace(RECIPE, sizes=(32,), turn_share=0.0, light_share=1.0)
+    known = train.lab[..., 1:].astype(np.float32).reshape(-1, 2)
+    lit = []
+    for sample in samples(stream(train, recipe)):
+        gap = np.linalg.norm(sample["chroma"].reshape(-1, 1, 2) - known, axis=-1).min(axis=1)
+        is_given_palette = sample["palette"][:, 3].any()
+        assert not is_given_palette or gap.max() < 0.01
+        lit += [] if is_given_palette else [gap.max() > 0.01]
+    assert all(lit)
+    assert lit
+
+
 def test_training_batches_turn_share_none_leaves_the_colors(train: Split) -> None:
-    recipe = replace(RECIPE, sizes=(32,), turn_share=0.0)
+    recipe = replace(RECIPE, sizes=(32,), turn_share=0.0, light_share=0.0)
     known = train.lab[..., 1:].astype(np.float32).reshape(-1, 2)
     for sample in samples(stream(train, recipe, epochs=1)):
         colors = np.unique(sample["chroma"].reshape(-1, 2), axis=0)
