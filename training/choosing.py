@@ -56,6 +56,10 @@ SCORE_WEIGHT = 0.1
 
 ENOUGH_HINTS = 8.0
 """So many hints need no palette beside them."""
+HINT_RESERVE = 8.0
+"""Logarithm of what a palette weighs more beside a single hint than in training, where
+half of the palettes beside hints are foreign, and to be overruled everywhere: one hint
+shall colour what it is on, not the whole picture. The more hints, the less."""
 
 
 class ChoosePalettes(layers.Layer):  # type: ignore[misc]
@@ -89,7 +93,7 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
 
     def call(
         self, scores: Tensor, lightness: Tensor, palette: Tensor, hints: Tensor, variation: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Choose.
 
         Parameters
@@ -109,6 +113,8 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         -------
         palette : Tensor, shape (P, K + 6, 4)
             Colours of the given palette and of the book's, one of them with weights 0.
+        trust : Tensor, shape (P, 1, 1)
+            See `training.network.PlaceColors`.
         scores : Tensor, shape (N, size)
             Log-probabilities, and what was added to them.
         """
@@ -129,11 +135,13 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
 
         is_given = ops.any(palette[..., 3:] > 0, axis=1, keepdims=True)  # (P, 1, 1)
         count = ops.sum(ops.cast(hints[..., 4:] > 0, "float32"), axis=1, keepdims=True)
-        share = ops.maximum(1 - count / ENOUGH_HINTS, 0) * (1 - ops.cast(is_given, "float32"))
+        need = ops.maximum(1 - count / ENOUGH_HINTS, 0)
+        share = need * (1 - ops.cast(is_given, "float32"))
         chosen = ops.concatenate(
             [chosen[..., :1], chosen[..., 1:3] * gain, chosen[..., 3:] * share], axis=-1
         )
-        return ops.concatenate([palette + rows[..., None], chosen], axis=1), scores
+        placed = ops.concatenate([palette + rows[..., None], chosen], axis=1)
+        return placed, ops.exp(HINT_RESERVE * need), scores
 
     def _foresee(self, levels: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Say how much more vivid each palette must be for this picture, and how good it is.
@@ -221,10 +229,11 @@ def add_choice(network: keras.Model, book: Book) -> keras.Model:
     variation = keras.Input((), name="variation", dtype="int64")
     place = network.get_layer("place_colors")
     features, picture, small_lightness, _, _ = place.input
-    placed, scores = ChoosePalettes(book)(
+    placed, trust, scores = ChoosePalettes(book)(
         network.output["scores"], small_lightness, palette, hints, variation
     )
-    chroma = place(features, picture, small_lightness, placed, hints, even_out=EvenOut())
+    colors = {"palette": placed, "hints": hints, "palette_trust": trust}
+    chroma = place(features, picture, small_lightness, **colors, even_out=EvenOut())
     return keras.Model(
         [lightness, palette, hints, variation],
         {"chroma": chroma, "scores": scores, "placed_palette": placed},

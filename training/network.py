@@ -221,6 +221,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         palette: Tensor,
         hints: Tensor,
         even_out: Callable[[Tensor, Tensor], Tensor] | None = None,
+        palette_trust: Tensor | float = 1.0,
     ) -> Tensor:
         """Place colours.
 
@@ -239,6 +240,9 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
             and weight of each hint.
         even_out : callable, optional
             Of (P, h, w, 2) and lightness; applied before hints are made exact.
+        palette_trust : Tensor, shape (P, 1, 1), optional
+            What the palette weighs beside hints: more keeps them to what is like their
+            places. In training, 1.
 
         Returns
         -------
@@ -256,6 +260,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         )  # each (N, channels, places)
         slopes, ridges = ops.exp(slopes), self.FIRST_RIDGE * ops.exp(ridges)
         to_palette = self._attend_to_palette(query, slopes[:, :1], picture, lightness, palette)
+        to_palette = palette_trust * to_palette
 
         cells = grid.find_cells(hints)
         index = grid.number_cells(cells)

@@ -83,7 +83,7 @@ def choose(
     lightness = make_lightness(1) if lightness is None else lightness
     scores = np.zeros((len(lightness), len(book)), np.float32) if scores is None else scores
     outputs = ChoosePalettes(book)(scores, lightness, palette, hints, np.array(variation, np.int64))
-    placed, scores = map(ops.convert_to_numpy, outputs)
+    placed, _, scores = map(ops.convert_to_numpy, outputs)
     return placed, scores
 
 
@@ -254,6 +254,20 @@ def test_choose_palettes_fades_with_hints(count: int) -> None:
     np.testing.assert_allclose(placed[0, 1:, 3].sum(), share, atol=1e-6)
 
 
+@pytest.mark.parametrize("palette", [NO_COLOR, BLUES], ids=["chosen", "given"])
+def test_choose_palettes_trusts_as_in_training_beside_enough_hints(palette: Array) -> None:
+    trusts = []
+    for count in (1, 4, int(ENOUGH_HINTS), 20):
+        hints = np.zeros((1, 20, 5), np.float32)
+        hints[:, :count, 4] = 1
+        scores = np.zeros((1, len(BOOK)), np.float32)
+        layer = ChoosePalettes(BOOK)
+        _, trust, _ = layer(scores, make_lightness(1), palette, hints, np.array([0]))
+        trusts.append(float(ops.convert_to_numpy(trust).item()))
+    assert trusts[0] > 10 * trusts[1] > 100
+    assert trusts[2:] == [1, 1]
+
+
 def render(lightness: Array, palette: Array) -> Array:
     """Colour a picture by the lightness table."""
     return merge_chroma(lightness, look_up_lightness(lightness, palette))
@@ -340,6 +354,23 @@ def test_add_choice_hints_come_out_exactly(served: keras.Model) -> None:
     for palette in (NO_COLOR, BLUES):
         chroma = ops.convert_to_numpy(served([lightness, palette, hints, np.array([0])])["chroma"])
         np.testing.assert_allclose(chroma[0, [16, 7], [6, 25]], hints[0, :, 2:4], atol=0.1)
+
+
+def test_add_choice_palette_counts_more_beside_few_hints_than_in_training(
+    network: keras.Model, served: keras.Model
+) -> None:
+    lightness = make_lightness(1)
+    hint = np.array([[[0.2, 0.7, 70, 30, 1]]], np.float32)
+    trained, kept, bare = (
+        ops.convert_to_numpy(chroma)
+        for chroma in (
+            network([lightness, BLUES, hint])["chroma"],
+            served([lightness, BLUES, hint, np.array([0])])["chroma"],
+            served([lightness, BLUES, NO_HINT, np.array([0])])["chroma"],
+        )
+    )
+    floods, stays = (np.abs(chroma - bare).mean() for chroma in (trained, kept))
+    assert stays < 0.5 * floods
 
 
 def test_add_choice_places_the_palettes_that_it_tells(
