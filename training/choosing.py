@@ -59,7 +59,7 @@ ENOUGH_HINTS = 8.0
 HINT_RESERVE = 8.0
 """Logarithm of what a palette weighs more beside a single hint than in training, where
 half of the palettes beside hints are foreign, and to be overruled everywhere: one hint
-shall colour what it is on, not the whole picture. The more hints, the less."""
+shall colour what it is on, not the whole picture. It falls as a square with their number."""
 
 
 class ChoosePalettes(layers.Layer):  # type: ignore[misc]
@@ -141,7 +141,7 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
             [chosen[..., :1], chosen[..., 1:3] * gain, chosen[..., 3:] * share], axis=-1
         )
         placed = ops.concatenate([palette + rows[..., None], chosen], axis=1)
-        return placed, ops.exp(HINT_RESERVE * need), scores
+        return placed, ops.exp(HINT_RESERVE * need * need), scores
 
     def _foresee(self, levels: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Say how much more vivid each palette must be for this picture, and how good it is.
