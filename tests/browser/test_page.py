@@ -46,7 +46,8 @@ def wait_until_settled(page: Page) -> None:
 
 
 def hash_of(page: Page) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(page.url).fragment))
+    # Of the page itself: the driver hears of a new address a little later.
+    return dict(parse_qsl(page.evaluate("location.hash")[1:]))
 
 
 def hint_of(page: Page) -> tuple[float, float, str]:
@@ -87,6 +88,7 @@ def click_picture(page: Page, x: float, y: float) -> None:
 
 
 def drag(page: Page, start: Locator, x: float, y: float) -> None:
+    wait_until_settled(page)
     box = start.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

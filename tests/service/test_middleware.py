@@ -22,7 +22,7 @@ class Connection:
 
     def __init__(self, pieces: int, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         length = (b"content-length", str(pieces * 10).encode())
-        self.scope = {"type": "http", "headers": [length, *(headers or [])]}
+        self.scope = {"type": "http", "path": "/", "headers": [length, *(headers or [])]}
         self.left = pieces
         self.events: list[Any] = []
 
