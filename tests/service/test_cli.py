@@ -602,6 +602,15 @@ def test_killed_run_leaves_whole_answers_and_is_resumed(
     assert files_below(out) == [f"{index}-v12.bmp" for index in range(10)]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Started in the background, a shell's children ignore Ctrl-C, and theirs do too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_run_ends_soon_and_says_so(
     many: Path, tmp_path: Path, steerable_dir: Path
 ) -> None:
