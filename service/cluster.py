@@ -12,8 +12,6 @@ clients of the application know.
 
 from __future__ import annotations
 
-import uuid
-
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -23,7 +21,7 @@ from service.app import create_app
 from service.errors import ColorizeError, OverloadedError, ShuttingDownError, WorkTimeoutError
 from service.extras import require_extra
 from service.logs import configure_logging
-from service.middleware import SANE_REQUEST_ID
+from service.middleware import choose_request_id
 from service.settings import Settings
 
 require_extra("service.cluster", "ray", "ray")
@@ -105,8 +103,7 @@ class AnswerMiddleware:
             await self.app(scope, receive, send)
             return
         headers = MutableHeaders(scope=scope)
-        received = headers.get("X-Request-ID", "")
-        request_id = received if SANE_REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
+        request_id = choose_request_id(headers)
         headers["X-Request-ID"] = request_id
         problem: ColorizeError | None = None
 

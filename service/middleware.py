@@ -85,6 +85,12 @@ class DrainMiddleware:
         await self.app(scope, receive_to_end, send_drained)
 
 
+def choose_request_id(headers: Headers) -> str:
+    """Return the id that a client gave its request, or a new one when it is none for a log."""
+    received = headers.get("X-Request-ID", "")
+    return received if SANE_REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
+
+
 class RequestIdMiddleware:
     """Give every answer an `X-Request-ID`, and every unexpected error an answer."""
 
@@ -96,8 +102,7 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        received = Headers(scope=scope).get("X-Request-ID", "")
-        request_id = received if SANE_REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
+        request_id = choose_request_id(Headers(scope=scope))
         logs.request_id.set(request_id)
         answer_started = False
 

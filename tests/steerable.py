@@ -14,7 +14,7 @@ import onnx.checker
 import onnx.parser
 
 from service.card import ModelCard
-from tests.conftest import tensor_card, write_artifact
+from tests.conftest import tensor_card, write_artifact, write_model
 
 BOOK = (
     ((20, 20, -15, 0.5), (80, 20, -15, 0.5)),
@@ -135,6 +135,14 @@ steerable ({inputs})
   scores = Identity (all_scores)
 }}
 """
+
+
+def write_steerable_models(folder: Path) -> Path:
+    """Write V1, V2 and V12, which take everything, and `plain`, which takes nothing."""
+    for name in ("v1", "v2", "v12"):
+        write_steerable_model(folder, name)
+    write_model(folder, "plain")
+    return folder
 
 
 def write_steerable_model(

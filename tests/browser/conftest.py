@@ -12,9 +12,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import CHROMIUM, running_chromium
-from tests.conftest import write_model
 from tests.service.processes import Service, running_service
-from tests.steerable import write_steerable_model
+from tests.steerable import write_steerable_models
 
 TIMEOUT_MS = 20_000
 MAX_UPLOAD_BYTES = 1_000_000
@@ -33,11 +32,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """V1, V2 and V12, which take everything, and `plain`, which takes nothing."""
-    folder = tmp_path_factory.mktemp("browser")
-    for name in ("v1", "v2", "v12"):
-        write_steerable_model(folder, name)
-    write_model(folder, "plain")
-    return folder
+    return write_steerable_models(tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture(scope="package")

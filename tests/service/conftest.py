@@ -15,18 +15,14 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.colorizer import Colorizer, Registry
 from service.settings import Settings
-from tests.conftest import TestClient, write_model
-from tests.steerable import write_steerable_model
+from tests.conftest import TestClient
+from tests.steerable import write_steerable_models
 
 
 @pytest.fixture(scope="session")
 def steerable_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """V1, V2 and V12, which take everything, and `plain`, which takes nothing."""
-    folder = tmp_path_factory.mktemp("steerable")
-    for name in ("v1", "v2", "v12"):
-        write_steerable_model(folder, name)
-    write_model(folder, "plain")
-    return folder
+    return write_steerable_models(tmp_path_factory.mktemp("steerable"))
 
 
 @pytest.fixture(scope="session")
