@@ -199,7 +199,8 @@ def color(
             min=0,
             max=LAST_VARIATION,
             rich_help_panel=STEERING,
-            help="0 is the model's best choice of colours, n its n-th alternative.",
+            help="0 is the model's best choice of colours, n its n-th alternative; of a palette, "
+            "which colours go where.",
         ),
     ] = 0,
     saturation: Annotated[
@@ -216,7 +217,7 @@ def color(
             min=1,
             max=MOST_VARIATIONS,
             rich_help_panel=OUTPUT,
-            help="So many choices of the model, numbered from --variation.",
+            help="So many variations, numbered from --variation.",
         ),
     ] = None,
     sheet: Annotated[

@@ -46,7 +46,8 @@ class Look(TypedDict, total=False):
     hints : sequence of (x, y, color)
         Colours at points; x and y are shares of width and height.
     variation : int
-        0 is the model's best choice, n its n-th alternative.
+        0 is the model's best choice, n its n-th alternative; of a palette or a
+        reference, which of its colours go to the dark and which to the light.
     saturation, brightness, contrast : float
         0..2; 1 leaves as is.
     tone : float
@@ -307,7 +308,7 @@ class Client:
     def variations(
         self, picture: PictureSource, n: int = 4, **options: Unpack[Options]
     ) -> list[Picture]:
-        """Colour a picture in `n` ways, 1..16, beginning with the best."""
+        """Colour a picture in `n` ways, 1..16, beginning with `variation`."""
         return self._send(_variations(picture, n, options))
 
     def variation_sheet(
@@ -409,7 +410,7 @@ class AsyncClient:
     async def variations(
         self, picture: PictureSource, n: int = 4, **options: Unpack[Options]
     ) -> list[Picture]:
-        """Colour a picture in `n` ways, 1..16, beginning with the best."""
+        """Colour a picture in `n` ways, 1..16, beginning with `variation`."""
         return await self._send(_variations(picture, n, options))
 
     async def variation_sheet(

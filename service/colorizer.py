@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 from pydantic import ValidationError
 
+from service.arrangements import arrange_palette
 from service.card import ArchitectureCard, ModelCard
 from service.cie import Float32
 from service.color import resize_plane
@@ -177,7 +178,8 @@ class Colorizer:
             weight; for all palettes and variations alike.
         variations : sequence of P int
             Which of its choices the model is to make: 0 is its best, n its n-th
-            alternative. Of no effect where there is a palette.
+            alternative. Of a single palette, which of its arrangements: see
+            `service.arrangements`.
 
         Returns
         -------
@@ -189,6 +191,8 @@ class Colorizer:
         ------
         InputNotTakenError
             When the model lacks an input that this needs.
+        ValueError
+            When variations of several palettes are asked for.
         """
         architecture = self.card.architecture
         padded, (height, width) = _fit_to_network(lightness, architecture)
@@ -197,12 +201,18 @@ class Colorizer:
             hints = hints.copy()
             hints[:, 0] *= width / padded.shape[1]
             hints[:, 1] *= height / padded.shape[0]
+        given = palette
+        if palette is not None and any(variations):
+            palette = arrange_palette(palette, padded[:height, :width], variations)
+            variations = BEST
         conditions = self._condition(palette, hints, variations)
         chroma, placed = self._run(padded, conditions)
         stride = architecture.output_stride
         chroma = chroma[:, : height // stride, : width // stride]
-        if placed is None and palette is not None:
-            placed = list(conditions["palette"])
+        if given is not None:
+            # As they were given: arranged, they are still the same colours.
+            palettes = given.reshape(-1, *given.shape[-2:])
+            placed = list(np.broadcast_to(palettes, (len(chroma), *palettes.shape[1:])))
         if placed is None:
             # A graph that chooses and does not tell: then what is to be seen counts.
             small = padded[:height:stride, :width:stride]

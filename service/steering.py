@@ -34,7 +34,7 @@ class Look:
         As from `parse_hints`.
     variation : int
         Which of its choices the model is to make: 0 is its best, n its n-th
-        alternative. Of no effect where there is a palette.
+        alternative. Of a palette, which of its arrangements.
     adjustments : Adjustments
     """
 
@@ -49,7 +49,7 @@ class Look:
         wanted = {
             "palette": self.palette is not None,
             "hints": self.hints is not None,
-            "variation": self.variation > 0,
+            "variation": self.variation > 0 and self.palette is None,
         }
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
@@ -91,13 +91,13 @@ def check_palette(text: str) -> str:
     return text
 
 
-def check_combination(*, has_palette: bool, has_reference: bool, variation: int) -> None:
+def check_combination(*, has_palette: bool, has_reference: bool) -> None:
     """Refuse to guess which of two wishes is meant.
 
     Raises
     ------
     InvalidRequestError
-        When two of them say which colours to use.
+        When both say which colours to use.
     """
     if has_palette and has_reference:
         raise InvalidRequestError(
@@ -110,36 +110,6 @@ def check_combination(*, has_palette: bool, has_reference: bool, variation: int)
                 )
             ]
         )
-    given = "palette" if has_palette else "reference" if has_reference else None
-    if given and variation > 0:
-        raise InvalidRequestError(
-            [
-                Violation(
-                    location="query",
-                    name="variation",
-                    received=f"{variation}, beside `{given}`",
-                    accepted=f"0 beside `{given}`: it numbers the palettes that the model chooses",
-                )
-            ]
-        )
-
-
-def refuse_palette(*, has_palette: bool, has_reference: bool) -> None:
-    """Make sure that a request for variations leaves the colours to the model.
-
-    Raises
-    ------
-    InvalidRequestError
-        When it names them.
-    """
-    if has_reference or has_palette:
-        violation = Violation(
-            location="form" if has_reference else "query",
-            name="reference" if has_reference else "palette",
-            received="a palette, beside `n`",
-            accepted="none here: variations are the palettes that the model chooses",
-        )
-        raise InvalidRequestError([violation])
 
 
 class Hint(BaseModel):

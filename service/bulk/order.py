@@ -13,7 +13,7 @@ from PIL import Image
 from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.formats import FORMATS_BY_NAME, OUTPUT_FORMATS, PNG, WRITTEN_FORMATS
 from service.parameters import DEFAULT_QUALITY, FormatName, MetadataName
-from service.steering import Hint, check_combination, read_palette_names, refuse_palette
+from service.steering import Hint, check_combination, read_palette_names
 
 Kind = Literal["picture", "variations", "sheet", "comparison"]
 """One picture, several, several on one sheet, or models side by side."""
@@ -61,12 +61,9 @@ class Order:
     def __post_init__(self) -> None:
         if self.palette is not None:
             read_palette_names(self.palette)
-        has_palette, has_reference = self.palette is not None, self.reference is not None
         check_combination(
-            has_palette=has_palette, has_reference=has_reference, variation=self.variation
+            has_palette=self.palette is not None, has_reference=self.reference is not None
         )
-        if self.kind in ("variations", "sheet"):
-            refuse_palette(has_palette=has_palette, has_reference=has_reference)
 
     @property
     def endings(self) -> list[str]:

@@ -1,14 +1,13 @@
 """What a request says: how to colour, and how to write the answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import File, Form, Query, Request, UploadFile
 from fastapi.openapi.models import Example
 from pydantic import AfterValidator
 
-from service import steering
 from service.adjustments import STRENGTH_RANGE, TONE_RANGE, Adjustments
 from service.admission import Slots
 from service.errors import errors_of
@@ -135,7 +134,7 @@ class RequestedLook:
             return self.look
         with errors_of("reference"):
             palette = await slots.run_on(self.reference, read_palette, limits)
-        return Look(palette, self.look.hints, 0, self.look.adjustments)
+        return replace(self.look, palette=palette)
 
 
 async def read_look(
@@ -144,8 +143,7 @@ async def read_look(
         AfterValidator(lambda text: text if text is None else check_palette(text)),
         Query(
             description=f"1 to {MAX_COLORS} colours to use, comma separated: hex with or without "
-            "`#` (in an address `%23`), or names of CSS. Chosen by the model when not given, and "
-            "always where several variations are asked for.",
+            "`#` (in an address `%23`), or names of CSS. Chosen by the model when not given.",
             openapi_examples={
                 "chosen by the model": {"summary": "chosen by the model"},
                 **show({"hex": "ff00ff,00ffff", "names of CSS": "navy,tomato,beige"}),
@@ -156,7 +154,8 @@ async def read_look(
         int,
         Range(0, LAST_VARIATION),
         Query(
-            description="0 is the model's best choice of colours, n its n-th alternative. "
+            description="0 is the model's best choice of colours, n its n-th alternative; of a "
+            "palette or a reference, which of its colours go to the dark and which to the light. "
             "The same number always gives the same picture.",
             openapi_examples=show({"its best choice": 0, "the third alternative": 3}),
         ),
@@ -220,9 +219,7 @@ async def read_look(
     # What a form of a browser sends for a picture that was not chosen.
     if reference is not None and not (reference.filename or reference.size):
         reference = None
-    check_combination(
-        has_palette=palette is not None, has_reference=reference is not None, variation=variation
-    )
+    check_combination(has_palette=palette is not None, has_reference=reference is not None)
     look = Look(
         parse_palette(palette) if palette is not None else None,
         parse_hints(hints) if hints is not None else None,
@@ -230,17 +227,3 @@ async def read_look(
         Adjustments(saturation, brightness, contrast, tone),
     )
     return RequestedLook(look, reference)
-
-
-def refuse_palette(requested_look: RequestedLook) -> None:
-    """Make sure that a request for variations leaves the colours to the model.
-
-    Raises
-    ------
-    InvalidRequestError
-        When it names them.
-    """
-    steering.refuse_palette(
-        has_palette=requested_look.look.palette is not None,
-        has_reference=requested_look.reference is not None,
-    )

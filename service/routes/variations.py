@@ -39,7 +39,6 @@ from service.routes.parameters import (
     RequestedOutput,
     read_look,
     read_output,
-    refuse_palette,
     show,
 )
 from service.settings import Settings
@@ -87,13 +86,12 @@ def build_router(settings: Settings) -> APIRouter:
         ] = False,
         metadata: MetadataChoice = "drop",
     ) -> Response:
-        """Answer the alternatives among which the model chooses.
+        """Answer the alternatives among which the model chooses, or those of a palette.
 
         The same numbers give the same pictures as `variation` of `POST /colorize`.
         """
         colorizer = registry.get(model)
-        refuse_palette(requested_look)
-        look = requested_look.look
+        look = await requested_look.read(slots, limits)
         if sheet:
             output = requested_output.of_picture()
             picture = await slots.run_on(file, draw_variations, colorizer, limits, output, look, n)

@@ -263,6 +263,29 @@ def test_variation_is_picked_by_click_and_key(page: Page) -> None:
     assert pixel(page, "colored") != first
 
 
+def test_variations_of_a_palette_keep_it(page: Page) -> None:
+    open_sample(page)
+    pick_color(page.locator(".well").first, "#3366cc")
+    wait_until_settled(page)
+    palette = hash_of(page)["palette"]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    expect(page.locator("#variation-list:not(.waiting) .choice:not(.empty)")).to_have_count(8)
+    expect(page.get_by_role("radio", name="Your palette")).to_be_checked()
+    before = pixel(page, "colored")
+    page.locator(".choice").nth(2).click()
+    wait_until_settled(page)
+
+    assert hash_of(page) == {"palette": palette, "variation": "2"}
+    expect(page.get_by_role("status")).to_have_text("Coloured by V12, in your palette, variation 2")
+    assert pixel(page, "colored") != before
+    # What was seen as a thumbnail is there already.
+    assert not [url for url in asked if "variation=2" in url]
+    curl_line = page.locator("#curl").text_content() or ""
+    assert f"palette={palette}&variation=2" in curl_line
+
+
 def test_palette_is_edited_locked_and_shuffled(page: Page) -> None:
     open_sample(page)
     wells = page.locator(".well")

@@ -375,8 +375,6 @@ def test_full_disk_ends_the_run(
         (["--model", "v9"], "`model` must be one of plain, v1, v2, v12. Received: v9"),
         (["--model", "plain", "--palette", "red"], "`palette` needs a model that takes it"),
         (["--palette", "red,nored"], "`palette`: 1 to 8 colours, comma separated, each hex,"),
-        (["--palette", "red", "--variation", "1"], "`variation`: 0 beside `palette`"),
-        (["--palette", "red", "--variations", "2"], "`palette`: none here: variations are"),
         (["--hint", "2,0,red"], "`hints.0.x`: a number from 0 to 1"),
         (["--hint", "left"], "X,Y,COLOR, such as 0.25,0.5,ff8800. Received: left"),
         (["--saturation", "3"], "Input should be less than or equal to 2"),
@@ -425,7 +423,13 @@ def test_picture_is_not_written_to_a_terminal(tree: Path, steerable_dir: Path) -
 def test_server_colours_the_same(
     colorize: Colorize, tree: Path, tmp_path: Path, server_url: str
 ) -> None:
-    for options in ([], ["--variations", "2"], ["--sheet"], ["--compare"], ["--hint", "0,0,red"]):
+    for options in (
+        [],
+        ["--palette", "red,teal", "--variations", "2"],
+        ["--sheet"],
+        ["--compare"],
+        ["--hint", "0,0,red"],
+    ):
         here, there = tmp_path / "here", tmp_path / "there"
         for arguments in ((tree, "-o", here), (tree, "-o", there, "--server", server_url)):
             result = colorize(*arguments, "--force", *options)

@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from service.arrangements import arrange_palette
 from service.color import resize_plane
 from service.colorizer import Colorizer, Registry
 from service.errors import InputNotTakenError, ModelFileError, UnknownModelError
@@ -212,6 +213,28 @@ def test_predict_variations_leave_out_unused_colours(steerable: Colorizer) -> No
     assert [len(palette) for palette in prediction.palettes] == [2, 1, 1, 2, 1]
     alone = steerable.predict(HALF_GREY, variations=[2])
     np.testing.assert_array_equal(alone.first, prediction.chroma[2])
+
+
+def test_predict_variations_of_palette_arrange_it_and_tell_it_as_given(
+    steerable: Colorizer,
+) -> None:
+    prediction = steerable.predict(HALF_GREY, BLUE_AND_RED, variations=(0, 2, 1))
+
+    assert prediction.chroma.shape == (3, 8, 16, 2)
+    np.testing.assert_array_equal(prediction.palettes, [BLUE_AND_RED] * 3)
+    (first, third, second) = prediction.chroma
+    np.testing.assert_allclose(first[0, 0], (40, 7.5))
+    # It paints means by weight, and fed are the arrangements of this picture.
+    expected = arrange_palette(BLUE_AND_RED, HALF_GREY, (2, 1))
+    means = [np.average(colors, axis=0, weights=colors[:, 3])[1:3] for colors in expected]
+    np.testing.assert_allclose((third[0, 0], second[0, 0]), means, rtol=1e-5)
+
+
+def test_predict_variation_of_palette_needs_no_input_of_that_name(tmp_path: Path) -> None:
+    write_steerable_model(tmp_path, "v1", ("lightness", "palette"))
+    colorizer = Registry.load(tmp_path, 1).get("v1")
+
+    assert colorizer.predict(HALF_GREY, BLUE_AND_RED, variations=(0, 1)).chroma.shape[0] == 2
 
 
 @pytest.mark.parametrize("size", [(24, 48), (48, 24), (50, 400), (400, 50), (33, 31), (2, 3)])

@@ -127,6 +127,7 @@ def test_parse_hints_takes_so_many() -> None:
         (DEFAULT_LOOK, []),
         (Look(adjustments=Adjustments(saturation=2)), []),
         (Look(palette=parse_palette("red")), ["palette"]),
+        (Look(palette=parse_palette("red"), variation=1), ["palette"]),
         (Look(hints=np.zeros((1, 5), np.float32), variation=1), ["hints", "variation"]),
     ],
 )

@@ -193,23 +193,25 @@ def test_post_with_palette_and_reference_says_that_they_contradict(
 
 
 @pytest.mark.parametrize("name", ["palette", "reference"])
-def test_post_with_variation_of_given_colours_says_that_they_contradict(
-    name: str, client: Client, png: bytes
+def test_post_with_variation_of_given_colours_arranges_them(
+    name: str, client: Client, png: bytes, encode: Encode
 ) -> None:
-    params = {"variation": 2} | ({"palette": "red"} if name == "palette" else {})
-    files = {"reference": ("sea.png", png)} if name == "reference" else {}
+    """The tiny model paints the mean of its palette: more of one colour is another mean."""
+    colors = ["008080", "ff6347", "000080"]
+    params = {"palette": ",".join(colors)} if name == "palette" else {}
+    stripes = np.array([parse_color(color) for color in colors], np.uint8).repeat(8, axis=0)[None]
+    files = {"reference": encode(Image.fromarray(stripes), "PNG")} if name == "reference" else {}
 
-    assert_invalid(
-        post(client, "/colorize", png, params=params, files=files),
-        {
-            "location": "query",
-            "name": "variation",
-            "received": f"2, beside `{name}`",
-            "accepted": f"0 beside `{name}`: it numbers the palettes that the model chooses",
-        },
-    )
-    params["variation"] = 0
-    assert post(client, "/colorize", png, params=params, files=files).status_code == 200
+    answers = [
+        post(client, "/colorize", png, params=params | {"variation": number}, files=dict(files))
+        for number in (0, 2, 2, 999)
+    ]
+
+    (palette,) = {answer.headers["X-Colorize-Palette"] for answer in answers}
+    assert set(palette.split(",")) == set(colors)
+    first, other, again, last = (answer.content for answer in answers)
+    assert other == again
+    assert len({first, other, last}) == 3
 
 
 def test_post_palette_finds_colours_of_picture(client: Client, encode: Encode) -> None:
@@ -468,16 +470,33 @@ def test_post_variations_of_wrong_count_fails(n: str, client: Client, png: bytes
     )
 
 
-def test_post_variations_of_given_palette_fails(client: Client, png: bytes) -> None:
-    assert_invalid(
-        post(client, "/colorize/variations?palette=red", png),
-        {
-            "location": "query",
-            "name": "palette",
-            "received": "a palette, beside `n`",
-            "accepted": "none here: variations are the palettes that the model chooses",
-        },
-    )
+@pytest.mark.parametrize("name", ["palette", "reference"])
+def test_post_variations_of_given_colours_are_arrangements(
+    name: str, client: Client, png: bytes, encode: Encode
+) -> None:
+    query = "&palette=teal,tomato,navy" if name == "palette" else ""
+    picture = encode(Image.new("RGB", (8, 8), "tomato"), "PNG")
+    files = {"reference": picture} if name == "reference" else {}
+
+    response = post(client, f"/colorize/variations?n=3{query}", png, files=dict(files))
+
+    palette = "008080,ff6347,000080" if name == "palette" else "ff6347"
+    assert response.headers["X-Colorize-Palette"] == "; ".join([palette] * 3)
+    archive = unzip(response)
+    entries = json.loads(archive["palettes.json"])
+    assert [entry["palette"] for entry in entries] == [
+        [f"#{color}" for color in palette.split(",")]
+    ] * 3
+    alone = post(client, f"/colorize?variation=2{query}", png, files=dict(files))
+    assert archive["hills-v12-2.png"] == alone.content
+    assert len(set(archive.values())) == 4
+
+
+def test_post_variations_of_given_palette_as_sheet(client: Client, png: bytes) -> None:
+    response = post(client, "/colorize/variations?n=2&palette=red&sheet=true", png)
+
+    assert response.headers["Content-Type"] == "image/png"
+    assert response.headers["X-Colorize-Palette"] == "ff0000; ff0000"
 
 
 def test_post_variations_of_no_picture_is_a_problem(client: Client) -> None:

@@ -81,9 +81,9 @@ export function createApi({ base, askForKey, onWait }) {
       return readPicture(answer);
     },
 
-    /** Several choices of the model with one request: their files and palettes. */
+    /** Several variations with one request: their files and palettes. */
     async variations(file, name, look, count, { extra = [], ...options } = {}) {
-      const query = queryOf({ ...look, palette: null, variation: 0 });
+      const query = queryOf({ ...look, variation: 0 });
       const answer = await send("POST", address("colorize/variations", [...query, ["n", count], ...extra]), {
         form: formOf(file, name, look), ...options,
       });

@@ -58,7 +58,7 @@ export function lookFromHash(hash) {
   return {
     model: words.get("model") || null,
     all: words.get("all") === "true",
-    variation: palette.length ? 0 : Math.round(numberIn(words.get("variation"), 0, LAST_VARIATION, 0)),
+    variation: Math.round(numberIn(words.get("variation"), 0, LAST_VARIATION, 0)),
     palette: palette.length ? palette : null,
     locked: colorsIn(words.get("locked")),
     hints: (words.get("hints") ?? "").split(";").map(readHint).filter(Boolean).slice(0, MAX_HINTS),
@@ -72,7 +72,7 @@ export function queryOf(look) {
   const pairs = [];
   if (look.model) pairs.push(["model", look.model]);
   if (look.palette) pairs.push(["palette", bare(look.palette)]);
-  else if (look.variation) pairs.push(["variation", String(look.variation)]);
+  if (look.variation) pairs.push(["variation", String(look.variation)]);
   for (const { name, neutral } of ADJUSTMENTS) {
     if (look[name] !== neutral) pairs.push([name, String(look[name])]);
   }
@@ -87,12 +87,13 @@ export function hintsOf(look) {
 
 /** Leave out what a model cannot be told; `inputs` are those of its card. */
 export function lookFor(look, { name, inputs }) {
+  const palette = inputs.includes("palette") ? look.palette : null;
   return {
     ...look,
     model: name,
-    palette: inputs.includes("palette") ? look.palette : null,
+    palette,
     hints: inputs.includes("hints") ? look.hints : [],
-    variation: inputs.includes("variation") ? look.variation : 0,
+    variation: palette || inputs.includes("variation") ? look.variation : 0,
   };
 }
 

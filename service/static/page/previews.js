@@ -58,8 +58,8 @@ export function keepPreviews(store, api) {
     want(state) {
       if (!state.colored || state.colored.picture !== state.picture) return null;
       const model = modelOf(state);
-      if (!model.inputs.includes("variation")) return null;
-      const look = { ...lookFor(state.look, model), palette: null, variation: 0 };
+      const look = { ...lookFor(state.look, model), variation: 0 };
+      if (!look.palette && !model.inputs.includes("variation")) return null;
       return { key: keyOf(state.picture, look), picture: state.picture, look };
     },
     async ask({ picture, look }, signal) {

@@ -51,7 +51,7 @@ export function pythonLines({ look, all, rivals, name, base, hasKey }) {
   if (look.model && !all) options.push(`model=${text(look.model)}`);
   if (rivals) options.push(`models=[${rivals.map(text).join(", ")}]`);
   if (look.palette) options.push(`palette=[${look.palette.map(text).join(", ")}]`);
-  else if (look.variation) options.push(`variation=${look.variation}`);
+  if (look.variation) options.push(`variation=${look.variation}`);
   if (look.hints.length) {
     options.push(`hints=[${look.hints.map(({ x, y, color }) => `(${x}, ${y}, ${text(color)})`).join(", ")}]`);
   }

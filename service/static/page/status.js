@@ -45,6 +45,7 @@ function describe({ wait, reading, picture, colored, look, busy, models }) {
   if (!picture) return "";
   if (look.all) return busy.comparison ? "Colouring …" : `${models.length} models, side by side`;
   if (busy.preview || colored?.picture !== picture) return "Colouring …";
-  const how = look.palette ? "in your palette" : look.variation ? `variation ${look.variation}` : "in colours of its own choice";
+  const ways = [look.palette && "in your palette", look.variation && `variation ${look.variation}`].filter(Boolean);
+  const how = ways.join(", ") || "in colours of its own choice";
   return `Coloured by ${labelOf(colored.look.model)}, ${how}`;
 }
