@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.error_answers import answer_error
 from service.errors import UnauthorizedError
 
 HEALTH = ("/health/", "/v2/health/")
@@ -58,7 +59,7 @@ class AccessMiddleware:
             "none" if received is None else "one that is not known",
             is_scripted=headers.get("X-Requested-With") == SCRIPTED,
         )
-        await error.answer()(scope, receive, send)
+        await answer_error(error)(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:
         return path in self._paths or path.startswith(self._beginnings)

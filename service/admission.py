@@ -22,6 +22,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from starlette.datastructures import Headers, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.error_answers import answer_error
 from service.errors import OverloadedError
 from service.stopwatch import stage_watcher
 
@@ -323,7 +324,7 @@ class AdmissionMiddleware:
             line.check_room()
         except OverloadedError as error:
             await line.pace_refusal()
-            await error.answer()(scope, receive, send)
+            await answer_error(error)(scope, receive, send)
             return
         taken_on = False
 

@@ -15,6 +15,7 @@ from service.access import AccessMiddleware
 from service.admission import AdmissionMiddleware, Line, Slots, StageObserver
 from service.color import warm_up
 from service.colorizer import Registry
+from service.error_answers import OTHER_PROBLEM, install_error_handlers, problem_schemas
 from service.headers import SecurityHeadersMiddleware
 from service.lifetime import LifetimeMiddleware, Patience
 from service.memory import give_back
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses={"default": errors.OTHER_PROBLEM},
+        responses={"default": OTHER_PROBLEM},
         # FastAPI makes spans by itself; it must not send anything unless that is wanted.
         telemetry={
             "tracing": settings.tracing,
@@ -115,7 +116,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(page.router)
     app.mount("/static", page.PageFiles(directory=page.STATIC_DIR), name="static")
     app.state.default_models = find_default_models(app)
-    errors.install_error_handlers(app)
+    install_error_handlers(app)
     add_middleware(app, settings, metrics)
     return app
 
@@ -231,5 +232,5 @@ class DocumentedApp(FastAPI):
         """Describe the routes; made once."""
         if self.openapi_schema is None:
             schemas = super().openapi()["components"]["schemas"]
-            schemas.update(errors.problem_schemas() | protocol.request_schemas())
+            schemas.update(problem_schemas() | protocol.request_schemas())
         return super().openapi()

@@ -413,7 +413,9 @@ def open_workshop(server: str | None, models: Path | None) -> Workshop:
 
         return RemoteWorkshop(server, os.environ.get(KEY_VARIABLE))
     from service.bulk.local import LocalWorkshop
+    from service.memory import keep_freed
 
+    keep_freed()
     return LocalWorkshop(read_settings(models))
 
 

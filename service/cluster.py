@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app import create_app
+from service.error_answers import answer_error
 from service.errors import ColorizeError, OverloadedError, ShuttingDownError, WorkTimeoutError
 from service.extras import require_extra
 from service.logs import configure_logging
@@ -121,7 +122,7 @@ class AnswerMiddleware:
             elif problem is None:
                 await send(message)
             elif not message.get("more_body", False):
-                await problem.answer()(scope, receive, send_with_id)
+                await answer_error(problem)(scope, receive, send_with_id)
 
         await self.app(scope, receive, send_as_problem)
 

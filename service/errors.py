@@ -45,16 +45,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
-from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
 
-PROBLEM_STATE = "problem"
-INFERENCE_PATH = "/v2"
-"""Below it the Open Inference Protocol is spoken."""
 RECEIVED_TEXT_LIMIT = 200
 """Characters of a wrong value that are sent back: enough to recognise it."""
 
@@ -81,46 +73,6 @@ class Problem(BaseModel):
     error: str | None = Field(
         default=None, description="Below `/v2` the same as `detail`: its protocol calls it so."
     )
-
-
-class ProblemResponse(JSONResponse):
-    """An error answer."""
-
-    media_type = "application/problem+json"
-
-    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
-        body = problem.model_dump(exclude_none=True)
-        super().__init__(body, status_code=problem.status, headers=dict(headers or {}))
-        self._problem = problem
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, in the words that the path wants, and note in the scope with what."""
-        scope.setdefault("state", {})[PROBLEM_STATE] = self._problem.type
-        if f"{scope['path']}/".startswith(f"{INFERENCE_PATH}/"):
-            problem = as_inference_error(self._problem)
-            self.body = self.render(problem.model_dump(exclude_none=True))
-            self.headers["Content-Length"] = str(len(self.body))
-        await super().__call__(scope, receive, send)
-
-
-def as_inference_error(problem: Problem) -> Problem:
-    """Say the same in the words of the Open Inference Protocol too."""
-    return problem.model_copy(update={"error": problem.detail})
-
-
-def problem_of(scope: Scope) -> str | None:
-    """Tell the type of the problem that a request was answered with, if any."""
-    problem: str | None = scope.get("state", {}).get(PROBLEM_STATE)
-    return problem
-
-
-PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
-
-OTHER_PROBLEM = {
-    "description": "Any other error",
-    "content": {ProblemResponse.media_type: {"schema": PROBLEM_SCHEMA}},
-}
-"""The OpenAPI response of errors that a route does not name."""
 
 
 class ColorizeError(Exception):
@@ -159,10 +111,6 @@ class ColorizeError(Exception):
             received=self.received,
             accepted=self.accepted,
         )
-
-    def answer(self) -> ProblemResponse:
-        """Make the response that tells a client of the error."""
-        return ProblemResponse(self.problem(), self.headers)
 
 
 class ModelFileError(ColorizeError):
@@ -624,50 +572,6 @@ def unexpected_error() -> ColorizeError:
     )
 
 
-def answer_unexpected_error() -> ProblemResponse:
-    """Answer a fault of our own, without showing how it came about."""
-    return unexpected_error().answer()
-
-
-def problem_schemas() -> dict[str, Any]:
-    """Describe the error body for the components of an OpenAPI document."""
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), Problem.__name__: schema}
-
-
-def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
-    """Document problems as OpenAPI responses, grouped by status.
-
-    Parameters
-    ----------
-    *problems : Problem
-        Examples; there may be several of a type.
-
-    Returns
-    -------
-    dict of int to dict
-    """
-    responses: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({problem.status for problem in problems}):
-        of_status = [problem for problem in problems if problem.status == status]
-        # As a dictionary, which keeps the order: each type once.
-        kinds = {f"{problem.title} (`{problem.type}`)": None for problem in of_status}
-        examples = {
-            problem.detail: {
-                "summary": problem.detail,
-                "value": problem.model_dump(exclude_none=True),
-            }
-            for problem in of_status
-        }
-        responses[status] = {
-            "description": "; ".join(kinds),
-            "content": {
-                ProblemResponse.media_type: {"schema": PROBLEM_SCHEMA, "examples": examples}
-            },
-        }
-    return responses
-
-
 def framework_problem(status: HTTPStatus, reason: str, received: str) -> Problem:
     """Describe an error that any web server has.
 
@@ -715,35 +619,6 @@ def describe_violation(details: Mapping[str, Any]) -> Violation:
         received=None if missing else shorten(str(details["input"])),
         accepted="a value is required" if missing else rule,
     )
-
-
-def install_error_handlers(app: FastAPI) -> None:
-    """Make every error answer of `app` a problem document."""
-
-    @app.exception_handler(ColorizeError)
-    async def answer_colorize_error(_: Request, error: ColorizeError) -> ProblemResponse:
-        return error.answer()
-
-    @app.exception_handler(RequestValidationError)
-    async def answer_validation_error(_: Request, error: RequestValidationError) -> ProblemResponse:
-        return InvalidRequestError(
-            [describe_violation(details) for details in error.errors()]
-        ).answer()
-
-    @app.exception_handler(HTTPException)
-    async def answer_http_exception(request: Request, error: HTTPException) -> ProblemResponse:
-        # The framework wraps what is raised while it reads a body.
-        if isinstance(error.__cause__, ColorizeError):
-            return error.__cause__.answer()
-        status = HTTPStatus(error.status_code)
-        # Without a reason of its own the exception only repeats the phrase.
-        reason = status.description if error.detail == status.phrase else error.detail
-        problem = framework_problem(
-            status,
-            reason or status.phrase,
-            f"{request.method} {shorten(request.url.path)}",
-        )
-        return ProblemResponse(problem, error.headers)
 
 
 def brief(received: object) -> object:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.error_answers import answer_error
 from service.errors import ColorizeError, UploadTimeoutError, WorkTimeoutError
 
 
@@ -91,7 +92,7 @@ class _Life:
                 return
             if self._answer_started:
                 raise StalledError(self._patience.request_timeout_s) from None
-            await self._timeout_error().answer()(scope, self._receive, self._send_to_client)
+            await answer_error(self._timeout_error())(scope, self._receive, self._send_to_client)
         finally:
             if self._lookout is not None:
                 self._lookout.cancel()

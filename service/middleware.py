@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import errors, logs
 from service.admission import has_body
+from service.error_answers import answer_error, answer_unexpected_error
 from service.lifetime import StalledError
 
 logger = logging.getLogger(__name__)
@@ -122,13 +123,13 @@ class RequestIdMiddleware:
             # Of a request that is over by itself, that is told inside.
             logger.warning("Stopped a request: the service is being stopped")
             if not answer_started:
-                await errors.ShuttingDownError().answer()(scope, receive, send_with_id)
+                await answer_error(errors.ShuttingDownError())(scope, receive, send_with_id)
         except Exception:
             logger.exception("Unexpected error in request %s", request_id)
             # Half an answer cannot become another one: the server cuts the connection.
             if answer_started:
                 raise
-            await errors.answer_unexpected_error()(scope, receive, send_with_id)
+            await answer_unexpected_error()(scope, receive, send_with_id)
 
 
 class BodyLimitMiddleware:
@@ -156,7 +157,7 @@ class BodyLimitMiddleware:
             return
         announced = Headers(scope=scope).get("Content-Length", "")
         if announced.isdecimal() and int(announced) > self.max_bytes:
-            answer = errors.UploadTooLargeError(self.max_bytes, int(announced)).answer()
+            answer = answer_error(errors.UploadTooLargeError(self.max_bytes, int(announced)))
             await answer(scope, receive, send)
             return
         received_bytes = 0

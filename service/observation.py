@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
-from service.errors import problem_of
+from service.error_answers import problem_of
 from service.metrics import Metrics
 
 logger = logging.getLogger("service.access")

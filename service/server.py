@@ -19,6 +19,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service import errors
+from service.error_answers import ProblemResponse, answer_error
 from service.settings import Settings
 
 REASON = re.compile(r"[^\x20-\x7e]")
@@ -83,11 +84,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin to wait for a request, if there is room for one more client."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
-            self._refuse(
-                errors.OverloadedError(
-                    self.max_connections, CONNECTIONS_RETRY_S, "connections"
-                ).answer()
-            )
+            error = errors.OverloadedError(self.max_connections, CONNECTIONS_RETRY_S, "connections")
+            self._refuse(answer_error(error))
         else:
             self._expect_headers()
 
@@ -188,6 +186,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _connection_problem(status: HTTPStatus, detail: str) -> errors.ProblemResponse:
+def _connection_problem(status: HTTPStatus, detail: str) -> ProblemResponse:
     problem: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status}
-    return errors.ProblemResponse(errors.Problem(**problem, detail=detail))
+    return ProblemResponse(errors.Problem(**problem, detail=detail))

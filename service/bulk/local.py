@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from service.bulk.engine import Answer
 from service.bulk.order import Order
 from service.card import ModelCard
@@ -78,12 +80,18 @@ class LocalEngine:
     """
 
     def __init__(self, settings: Settings, order: Order, jobs: int) -> None:
-        registry = Registry.load(
-            settings.models_dir,
-            max(1, available_cores() // jobs),
-            providers=settings.execution_providers,
-            names=order.models,
-        )
+        # Side by side: each takes a fifth of a second, on a core of its own.
+        with ThreadPoolExecutor(1, "colorize-load") as pool:
+            loading = pool.submit(
+                Registry.load,
+                settings.models_dir,
+                max(1, available_cores() // jobs),
+                providers=settings.execution_providers,
+                names=order.models,
+            )
+            # Before threads come, which would each make the tables.
+            warm_up()
+        registry = loading.result()
         self._order = order
         self._colorizers = [registry.get(name) for name in order.models]
         self._limits = Limits(max_pixels=settings.max_picture_pixels)
@@ -93,8 +101,6 @@ class LocalEngine:
         self._look = read_look(order, self._limits)
         for colorizer in self._colorizers:
             colorizer.require(*self._look.needs)
-        # Before threads come, which would each make the tables.
-        warm_up()
 
     def color(self, data: bytes) -> list[Answer]:
         """Make the answers of an encoded picture; see `Engine`."""

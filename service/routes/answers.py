@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Response
 
 from service.archive import MEDIA_TYPE as ZIP_MEDIA_TYPE
-from service.errors import problem_responses
+from service.error_answers import problem_responses
 from service.formats import WRITTEN_FORMATS
 from service.pipeline import ColorizedPicture
 from service.routes import content_disposition, palette_header

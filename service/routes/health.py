@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from service.admission import Line
-from service.errors import OverloadedError, problem_responses
+from service.error_answers import problem_responses
+from service.errors import OverloadedError
 from service.routes import LoadedRegistry
 from service.routes.problems import OPEN, READINESS
 from service.settings import Settings

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from service import __version__, errors, protocol
 from service.colorizer import Colorizer
+from service.error_answers import INFERENCE_PATH, as_inference_error, problem_responses
 from service.inference import Envelope, InferenceLimits, infer
 from service.protocol import JSON_LENGTH_HEADER, InferenceAnswer, InferenceRequest, ModelMetadata
 from service.routes import LoadedRegistry, WorkingSlots
@@ -71,14 +72,14 @@ async def find_version(registry: LoadedRegistry, model: str, version: str) -> Co
 
 def document_problems(*problems: errors.Problem) -> dict[int | str, dict[str, Any]]:
     """Show problems as they are answered here: with an `error` too."""
-    return errors.problem_responses(*map(errors.as_inference_error, problems))
+    return problem_responses(*map(as_inference_error, problems))
 
 
 def build_router(settings: Settings) -> APIRouter:
     """Make the routes, with the limits of `settings`."""
     router = APIRouter(tags=["inference"])
     router.include_router(build_server_router(settings))
-    of_model = f"{errors.INFERENCE_PATH}/models/{{model}}"
+    of_model = f"{INFERENCE_PATH}/models/{{model}}"
     router.include_router(build_model_router(of_model, find_model, settings))
     of_version = f"{of_model}/versions/{{version}}"
     router.include_router(build_model_router(of_version, find_version, settings, UNKNOWN_VERSION))
@@ -87,7 +88,7 @@ def build_router(settings: Settings) -> APIRouter:
 
 def build_server_router(settings: Settings) -> APIRouter:
     """Make the routes that are of no model."""
-    router = APIRouter(prefix=errors.INFERENCE_PATH)
+    router = APIRouter(prefix=INFERENCE_PATH)
 
     @router.get("", summary="Who answers?", responses=document_problems(*USUAL))
     async def describe_server() -> ServerMetadata:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from service.errors import problem_responses
+from service.error_answers import problem_responses
 from service.metrics import MEDIA_TYPE, Metrics
 from service.routes.problems import USUAL
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from service.card import ModelCard
 from service.colorizer import Colorizer
-from service.errors import problem_responses
+from service.error_answers import problem_responses
 from service.routes import LoadedRegistry
 from service.routes.parameters import show
 from service.routes.problems import LOADED, UNKNOWN_MODEL

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.errors import problem_responses
+from service.error_answers import problem_responses
 from service.images import Limits
 from service.palettes import PaletteOfPicture
 from service.parameters import EXTRACTED_COLORS, MAX_COLORS

@@ -559,6 +559,25 @@ def test_help_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+def test_colouring_loads_no_framework(tree: Path, steerable_dir: Path) -> None:
+    program = (
+        "import atexit, sys\n"
+        "from service.cli import app\n"
+        "atexit.register(lambda: print(sorted({'fastapi', 'starlette'} & set(sys.modules))))\n"
+        "app()"
+    )
+    arguments = [tree / "a.jpg", "--models", steerable_dir, "--quiet"]
+    run = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+
+    assert run.stdout == b"[]\n"
+    assert (tree / "a-v12.jpg").exists()
+
+
 @contextlib.contextmanager
 def running(steerable_dir: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
