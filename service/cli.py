@@ -6,6 +6,7 @@ begun as it was asked for, 130 when it was interrupted.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -460,7 +461,10 @@ def _color_tasks(
             upcoming.append(task)
     if upcoming:
         threads = min(jobs or workshop.jobs(), len(upcoming))
-        yield from run_tasks(upcoming, workshop.engine(order, threads), threads)
+        engine = workshop.engine(order, threads)
+        # What is there by now stays to the end: nobody need look through it for what can go.
+        gc.freeze()
+        yield from run_tasks(upcoming, engine, threads)
 
 
 def _choose_models(text: str | None, known: Sequence[str], *, compares: bool) -> tuple[str, ...]:

@@ -68,9 +68,6 @@ def _is_outside(linear: Float32, lightness: Float32) -> NDArray[np.bool_]:
 def chroma_scale(lightness: Float32, a: Float32, b: Float32) -> Float32:
     """Find what to multiply chroma by to bring it to the surface of sRGB.
 
-    Hue and chroma are measured along the diamond |a*| + |b*| = 1 instead of the
-    circle: that takes a division in place of an arc tangent and a root.
-
     Parameters
     ----------
     lightness, a, b : ndarray of float32, shape (n,)
@@ -80,17 +77,45 @@ def chroma_scale(lightness: Float32, a: Float32, b: Float32) -> Float32:
     scale : ndarray of float32, shape (n,)
         In [0, 1].
     """
-    size = np.maximum(np.abs(a) + np.abs(b), TINY_SIZE)
-    hue = np.copysign(1 - b / size, a)
-    row, row_share = _locate(lightness * np.float32(LIGHTNESS_STEPS / 100), LIGHTNESS_STEPS)
-    column, column_share = _locate((hue + 2) * np.float32(HUE_STEPS / 4), HUE_STEPS)
-    table = _largest_size_table()
-    corner = (row * (HUE_STEPS + 1) + column).astype(np.intp)
-    below = _between(table.take(corner), table.take(corner + 1), column_share)
-    corner += HUE_STEPS + 1
-    above = _between(table.take(corner), table.take(corner + 1), column_share)
-    scale: Float32 = np.minimum(_between(below, above, row_share) / size, 1)
-    return scale
+    return HueLimits(a, b).scale(lightness)
+
+
+class HueLimits:
+    """The largest chroma within sRGB, of the hues of colours, at any lightness.
+
+    Hue and chroma are measured along the diamond |a*| + |b*| = 1 instead of the
+    circle: that takes a division in place of an arc tangent and a root.
+
+    Parameters
+    ----------
+    a, b : ndarray of float32, shape (n,)
+    """
+
+    def __init__(self, a: Float32, b: Float32) -> None:
+        self._size = np.maximum(np.abs(a) + np.abs(b), TINY_SIZE)
+        hue = np.copysign(1 - b / self._size, a)
+        self._column, self._column_share = _locate((hue + 2) * np.float32(HUE_STEPS / 4), HUE_STEPS)
+
+    def scale(self, lightness: Float32) -> Float32:
+        """Find what to multiply chroma by to bring it to the surface of sRGB.
+
+        Parameters
+        ----------
+        lightness : ndarray of float32, shape (n,) or (1,)
+
+        Returns
+        -------
+        scale : ndarray of float32, shape (n,)
+            In [0, 1].
+        """
+        row, row_share = _locate(lightness * np.float32(LIGHTNESS_STEPS / 100), LIGHTNESS_STEPS)
+        table = _largest_size_table()
+        corner = (row * (HUE_STEPS + 1) + self._column).astype(np.intp)
+        below = _between(table.take(corner), table.take(corner + 1), self._column_share)
+        corner += HUE_STEPS + 1
+        above = _between(table.take(corner), table.take(corner + 1), self._column_share)
+        scale: Float32 = np.minimum(_between(below, above, row_share) / self._size, 1)
+        return scale
 
 
 def _locate(position: Float32, steps: int) -> tuple[NDArray[np.int32], Float32]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.cie import Float32, UInt8, UInt32, encode_linear, grey_lightness_table, lab_to_linear
-from service.gamut import chroma_scale
+from service.gamut import HueLimits
 
 CHROMA_STEP = 1.0
 """Distance of table entries in a* and b*. Half of it, the most that rounding does,
@@ -112,9 +112,10 @@ def _codes() -> UInt32:
         )
     )
     table = np.full((256, a.size, 4), 255, np.uint8)
+    limits = HueLimits(a, b)
     for codes, lightness in zip(table, grey_lightness_table(256), strict=True):
         plane = np.full_like(a, lightness)
-        scale = chroma_scale(plane, a, b)
+        scale = limits.scale(plane[:1])
         linear = lab_to_linear(plane, a * scale, b * scale)
         for channel, values in enumerate(encode_linear(linear, 8)):
             codes[:, channel] = values
