@@ -10,7 +10,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +25,7 @@ from service.parameters import (
     LAST_VARIATION,
     MAX_COLORS,
     MOST_VARIATIONS,
+    EngineName,
     FormatName,
     MetadataName,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from service.bulk.engine import Workshop
     from service.bulk.order import Kind, Order
+    from service.bulk.report import Report
     from service.bulk.run import Outcome
     from service.bulk.tasks import Task
     from service.settings import Settings
@@ -255,6 +257,23 @@ def color(
             help="Pictures at the same time; default: one for each core.",
         ),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            rich_help_panel=RUN,
+            help="ray: by all machines of a cluster, for folders and stores of millions of "
+            "pictures: colorize --engine ray INPUT OUTPUT.",
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            envvar="RAY_ADDRESS",
+            rich_help_panel=RUN,
+            help="Of a Ray cluster; default: one of this machine's cores, for this run.",
+        ),
+    ] = None,
     server: ServerOption = None,
     models: ModelsDirOption = None,
     as_json: JsonOption = False,
@@ -268,6 +287,8 @@ def color(
     from service.bulk.report import Report
     from service.bulk.tasks import lay_out
 
+    if engine == "ray":
+        _check_ray(server)
     with told_plainly(), closing(open_workshop(server, models)) as workshop:
         known = [card.name for card in workshop.cards()]
         order = Order(
@@ -283,20 +304,69 @@ def color(
             quality=quality,
             metadata=metadata,
         )
-        order, tasks = lay_out(pictures, out, order, known)
-        if any(task.writes_to_standard for task in tasks):
-            _check_standard_output(as_json=as_json)
-        report = Report(stderr_console(), as_json=as_json, is_quiet=quiet)
-        outcomes = _color_tasks(tasks, order, workshop, jobs, force=force)
-        try:
-            with closing(outcomes):
-                report.follow(outcomes, len(tasks))
-        except KeyboardInterrupt:
-            report.finish(len(tasks), is_interrupted=True)
-            raise typer.Exit(INTERRUPTED) from None
-        report.finish(len(tasks))
+        outcomes: Generator[Outcome]
+        total: Callable[[], int | None]
+        failures = "--json"
+        if engine == "ray":
+            from service.bulk.spread import Spread
+
+            spread = Spread(*_split_places(pictures, out), order, read_settings(models))
+            outcomes = spread.color(ray_address, jobs, is_forced=force)
+            total, failures = spread.total, spread.failures
+        else:
+            order, tasks = lay_out(pictures, out, order, known)
+            if any(task.writes_to_standard for task in tasks):
+                _check_standard_output(as_json=as_json)
+            outcomes = _color_tasks(tasks, order, workshop, jobs, force=force)
+            total = tasks.__len__
+        report = Report(stderr_console(), as_json=as_json, is_quiet=quiet, failures=failures)
+        _follow(report, outcomes, total)
     if report.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _follow(report: Report, outcomes: Generator[Outcome], total: Callable[[], int | None]) -> None:
+    """Tell of outcomes, until there are no more or the user does not want to wait."""
+    from service.bulk.engine import EngineError
+
+    try:
+        with closing(outcomes):
+            report.follow(outcomes, total)
+    except KeyboardInterrupt:
+        report.finish(total(), is_interrupted=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except EngineError as error:
+        # An engine that was lost on the way leaves what it did.
+        if not report.tried:
+            raise
+        report.finish(total())
+        stderr_console().print(f"error: {error}", soft_wrap=True, markup=False)
+        raise typer.Exit(SOME_FAILED) from None
+    report.finish(total())
+
+
+def _check_ray(server: str | None) -> None:
+    """Make sure that Ray can be asked for, and is there."""
+    if server is not None:
+        raise typer.BadParameter("not with --engine ray", param_hint="--server")
+    from service.extras import require_extra
+
+    with told_plainly():
+        for module in ("ray", "pyarrow", "pandas", "fsspec"):
+            require_extra("--engine ray", module, "ray")
+
+
+def _split_places(pictures: Sequence[str], out: str | None) -> tuple[str, str]:
+    """Tell where pictures are and answers go, with Ray: INPUT OUTPUT, or INPUT -o OUTPUT."""
+    source, *others = pictures
+    places = [*others, *([] if out is None else [out])] or [source]
+    if len(places) > 1 or "-" in (source, *places):
+        raise typer.BadParameter(
+            "one folder, or URL, of pictures and one of answers, with --engine ray. "
+            f"Received: {', '.join((source, *places))}",
+            param_hint="PICTURES",
+        )
+    return source, places[0]
 
 
 @app.command()
@@ -456,7 +526,7 @@ def _color_tasks(
     for task in tasks:
         answers = [] if force else task.answers(order)
         if answers:
-            yield Outcome(task, [str(path) for path in answers], is_skipped=True)
+            yield Outcome(task.source.name, [str(path) for path in answers], is_skipped=True)
         else:
             upcoming.append(task)
     if upcoming:

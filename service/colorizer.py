@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,10 +151,7 @@ class Colorizer:
         InputNotTakenError
             When it lacks one of them; it says which.
         """
-        for input_name in input_names:
-            if not self.takes(input_name):
-                taken = [tensor.name for tensor in self.card.inputs]
-                raise InputNotTakenError(self.name, input_name, taken)
+        require_inputs(self.card, input_names)
 
     def predict(
         self,
@@ -276,6 +273,20 @@ class Colorizer:
                 "its chroma must have the shape that its card promises, "
                 f"{(height, width, 2)}. Received: {chroma.shape}"
             )
+
+
+def require_inputs(card: ModelCard, input_names: Iterable[str]) -> None:
+    """Make sure that a model takes inputs, without loading it.
+
+    Raises
+    ------
+    InputNotTakenError
+        When it lacks one of them; it says which.
+    """
+    taken = [tensor.name for tensor in card.inputs]
+    for input_name in input_names:
+        if input_name not in taken:
+            raise InputNotTakenError(card.name, input_name, taken)
 
 
 class Registry:

@@ -6,6 +6,7 @@ from typing import Literal
 
 FormatName = Literal["auto", "png", "jpeg", "webp", "avif", "tiff", "bmp"]
 MetadataName = Literal["drop", "keep"]
+EngineName = Literal["local", "ray"]
 
 MOST_VARIATIONS = 16
 """Colourings that one request may ask for."""

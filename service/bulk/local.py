@@ -52,7 +52,8 @@ class LocalWorkshop:
 
     def engine(self, order: Order, jobs: int) -> LocalEngine:
         """Load the models of an order."""
-        return LocalEngine(self._settings, order, jobs)
+        threads = max(1, available_cores() // jobs)
+        return LocalEngine(self._settings, order, threads, read_look(order, self._limits))
 
     def read_palette(self, data: bytes, count: int) -> PaletteOfPicture:
         """Find the colours of an encoded picture."""
@@ -67,25 +68,24 @@ class LocalEngine:
     settings : Settings
         Where models are, and how large pictures may be.
     order : Order
-    jobs : int
-        How many threads will call.
+    threads : int
+        That a model works with.
+    look : Look
+        What the order says about colours, as from `read_look`.
 
     Raises
     ------
     ColorizeError
-        When a model is not there or cannot be used, or the reference is no
-        picture.
-    OSError
-        When the reference cannot be read.
+        When a model is not there or cannot be used.
     """
 
-    def __init__(self, settings: Settings, order: Order, jobs: int) -> None:
+    def __init__(self, settings: Settings, order: Order, threads: int, look: Look) -> None:
         # Side by side: each takes a fifth of a second, on a core of its own.
         with ThreadPoolExecutor(1, "colorize-load") as pool:
             loading = pool.submit(
                 Registry.load,
                 settings.models_dir,
-                max(1, available_cores() // jobs),
+                threads,
                 providers=settings.execution_providers,
                 names=order.models,
             )
@@ -98,7 +98,7 @@ class LocalEngine:
         self._output = OutputOptions(
             weigh_format_name(order.format_name), order.quality, order.metadata == "keep"
         )
-        self._look = read_look(order, self._limits)
+        self._look = look
         for colorizer in self._colorizers:
             colorizer.require(*self._look.needs)
 

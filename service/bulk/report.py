@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -50,32 +50,43 @@ class Report:
         Whether outcomes are printed for programs.
     is_quiet : bool
         Whether only failures are told.
+    failures : str
+        Where all of them are told.
     """
 
-    def __init__(self, console: Console, *, as_json: bool, is_quiet: bool) -> None:
+    def __init__(
+        self, console: Console, *, as_json: bool, is_quiet: bool, failures: str = "--json"
+    ) -> None:
         self._console = console
         self._as_json = as_json
         self._is_quiet = is_quiet
+        self._failures = failures
         self._start = time.perf_counter()
         self.colored = 0
         self.skipped = 0
         self.failed = 0
 
-    def follow(self, outcomes: Iterable[Outcome], total: int) -> None:
+    @property
+    def tried(self) -> int:
+        """How many outcomes there were."""
+        return self.colored + self.skipped + self.failed
+
+    def follow(self, outcomes: Iterable[Outcome], total: Callable[[], int | None]) -> None:
         """Tell of outcomes as they come; with a bar where there are several.
 
         Parameters
         ----------
         outcomes : iterable of Outcome
-        total : int
-            How many there will be.
+        total : callable
+            Tells how many there will be; None while that is not known.
         """
-        for outcome in self._with_bar(outcomes, total) if total > 1 else outcomes:
-            self.add(outcome, is_alone=total == 1)
+        is_alone = total() == 1
+        for outcome in outcomes if is_alone else self._with_bar(outcomes, total):
+            self.add(outcome, is_alone=is_alone)
 
     def add(self, outcome: Outcome, *, is_alone: bool = False) -> None:
         """Count an outcome and tell of it."""
-        source = outcome.task.source.name
+        source = outcome.picture
         if outcome.problem is not None:
             self.failed += 1
             if self.failed <= SHOWN_FAILURES:
@@ -89,20 +100,20 @@ class Report:
             if is_alone and outcome.files != ["-"]:
                 self._note(f"{source} -> {', '.join(outcome.files)}")
         if self._as_json:
-            self._print(_outcome_document(outcome))
+            self._print(describe_outcome(outcome))
 
-    def finish(self, total: int, *, is_interrupted: bool = False) -> None:
+    def finish(self, total: int | None, *, is_interrupted: bool = False) -> None:
         """Sum up.
 
         Parameters
         ----------
-        total : int
-            How many pictures there were to be.
+        total : int or None
+            How many pictures there were to be, if that is known.
         is_interrupted : bool
             Whether the user did not want to wait for all of them.
         """
         elapsed_s = time.perf_counter() - self._start
-        untried = total - self.colored - self.skipped - self.failed
+        untried = None if total is None else max(0, total - self.tried)
         if self._as_json:
             summary = {
                 "colored": self.colored,
@@ -114,8 +125,10 @@ class Report:
             }
             self._print({"summary": summary})
         if self.failed > SHOWN_FAILURES:
-            self._say(f"{self.failed - SHOWN_FAILURES} more, see --json", "failed ", "red")
-        if total > 1:
+            self._say(
+                f"{self.failed - SHOWN_FAILURES} more, see {self._failures}", "failed ", "red"
+            )
+        if total != 1:
             counts = {
                 "coloured": self.colored,
                 "there already": self.skipped,
@@ -128,7 +141,9 @@ class Report:
         if is_interrupted:
             self._note("Interrupted. The same command goes on where it was.")
 
-    def _with_bar(self, outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+    def _with_bar(
+        self, outcomes: Iterable[Outcome], total: Callable[[], int | None]
+    ) -> Iterator[Outcome]:
         columns = (
             BarColumn(),
             MofNCompleteColumn(),
@@ -138,10 +153,10 @@ class Report:
         )
         is_hidden = self._is_quiet or not self._console.is_terminal
         with Progress(*columns, console=self._console, disable=is_hidden) as progress:
-            bar = progress.add_task("", total=total)
+            bar = progress.add_task("", total=total())
             for outcome in outcomes:
                 yield outcome
-                progress.advance(bar)
+                progress.update(bar, advance=1, total=total())
 
     def _note(self, text: str) -> None:
         if not self._is_quiet:
@@ -158,8 +173,9 @@ class Report:
         sys.stdout.flush()
 
 
-def _outcome_document(outcome: Outcome) -> dict[str, Any]:
-    source = outcome.task.source.name
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Describe an outcome for programs."""
+    source = outcome.picture
     if outcome.problem is not None:
         return {"picture": source, "status": "failed", "problem": outcome.problem}
     if outcome.is_skipped:

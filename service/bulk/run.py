@@ -6,7 +6,7 @@ import errno
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ class Outcome:
 
     Parameters
     ----------
-    task : Task
+    picture : str
+        As people know it.
     files : list of str
         The answers; ``-`` is standard output.
     palettes : list of list of str
@@ -46,7 +47,7 @@ class Outcome:
         Whether nothing else will succeed either.
     """
 
-    task: Task
+    picture: str
     files: list[str] = field(default_factory=list)
     palettes: list[list[str]] = field(default_factory=list)
     elapsed_s: float = 0.0
@@ -111,20 +112,44 @@ class _Until:
 
 
 def _do(task: Task, engine: Engine, until: _Until) -> Outcome:
-    """Read, colour and write one picture; what goes wrong is its outcome."""
+    """Read, colour and write one picture of this machine."""
     path = task.source.path
+
+    def read() -> bytes:
+        return sys.stdin.buffer.read() if path is None else path.read_bytes()
+
+    def write(answer: Answer) -> str:
+        until.watch("write")
+        return _write(task, answer)
+
+    return color_picture(task.source.name, read, engine, write)
+
+
+def color_picture(
+    picture: str, read: Callable[[], bytes], engine: Engine, write: Callable[[Answer], str]
+) -> Outcome:
+    """Read, colour and write one picture; what goes wrong is its outcome.
+
+    Parameters
+    ----------
+    picture : str
+        As people know it.
+    read : callable
+        Gives its bytes.
+    engine : Engine
+    write : callable
+        Writes an answer, and tells its name.
+    """
     start = time.perf_counter()
     try:
-        data = sys.stdin.buffer.read() if path is None else path.read_bytes()
-        answers = engine.color(data)
-        until.watch("write")
-        files = [_write(task, answer) for answer in answers]
+        answers = engine.color(read())
+        files = [write(answer) for answer in answers]
     except OSError as error:
-        return Outcome(task, problem=describe(error), is_last=error.errno in FULL)
+        return Outcome(picture, problem=describe(error), is_last=error.errno in FULL)
     except Exception as error:  # noqa: BLE001 - a picture that fails must not end the others
-        return Outcome(task, problem=describe(error))
+        return Outcome(picture, problem=describe(error))
     return Outcome(
-        task,
+        picture,
         files,
         [palette for answer in answers for palette in answer.palettes],
         time.perf_counter() - start,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -92,15 +92,39 @@ class Task:
         changed_ns = _written_ns(self.source.path)
         if changed_ns is None:
             return []
-        extensions = order.extensions(self.source.suffix)
-        found = []
-        for ending in order.endings:
-            paths = (self.path(ending, extension) for extension in extensions)
-            newer = next((path for path in paths if (_written_ns(path) or 0) >= changed_ns), None)
-            if newer is None:
-                return []
-            found.append(newer)
-        return found
+
+        def is_newer(name: str) -> bool:
+            return (_written_ns(self.folder / name) or 0) >= changed_ns
+
+        return [
+            self.folder / name
+            for name in find_answers(order, self.stem, self.source.suffix, is_newer)
+        ]
+
+
+def find_answers(
+    order: Order, stem: str, source_suffix: str, is_there: Callable[[str], bool]
+) -> list[str]:
+    """Name the answers of a picture if all of them are there; else none.
+
+    Parameters
+    ----------
+    order : Order
+    stem : str
+        Of their names, before what the order adds.
+    source_suffix : str
+        Of the picture's name.
+    is_there : callable
+        Tells of a name.
+    """
+    found = []
+    for ending in order.endings:
+        names = (f"{stem}{ending}{extension}" for extension in order.extensions(source_suffix))
+        name = next(filter(is_there, names), None)
+        if name is None:
+            return []
+        found.append(name)
+    return found
 
 
 def find_sources(inputs: Iterable[str], out: Path | None, models: Sequence[str]) -> list[Source]:
@@ -130,7 +154,7 @@ def find_sources(inputs: Iterable[str], out: Path | None, models: Sequence[str])
     for text in inputs:
         for source in _expand(text, out):
             sources.setdefault(str((source.path or Path(STANDARD)).absolute()), source)
-    found = _leave_out_answers(list(sources.values()), models)
+    found = leave_out_answers(list(sources.values()), models)
     if not found:
         raise TaskError(f"no pictures in {', '.join(inputs)}")
     return found
@@ -217,14 +241,12 @@ def plan_tasks(sources: Sequence[Source], out: Path | None) -> list[Task]:
     TaskError
         When two of them would be the same.
     """
-    stems: dict[tuple[Path, str], list[Source]] = defaultdict(list)
-    for source in sources:
-        stems[_folder(source, out), source.stem].append(source)
+    stems = Counter((_folder(source, out), source.stem) for source in sources)
     tasks = []
     taken: dict[tuple[Path, str], Source] = {}
     for source in sources:
         folder = _folder(source, out)
-        is_alone = len(stems[folder, source.stem]) == 1
+        is_alone = stems[folder, source.stem] == 1
         task = Task(source, folder, source.stem if is_alone else source.stem + source.suffix)
         other = taken.setdefault((folder, task.stem), source)
         if other is not source:
@@ -284,7 +306,7 @@ def _fixed_part(pattern: Path) -> Path:
     return pattern
 
 
-def _leave_out_answers(sources: Sequence[Source], models: Sequence[str]) -> list[Source]:
+def leave_out_answers(sources: Sequence[Source], models: Sequence[str]) -> list[Source]:
     """Leave out what an earlier run made of another picture."""
     if len(sources) == 1:
         return list(sources)
