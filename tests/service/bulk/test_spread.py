@@ -244,7 +244,7 @@ def running(
 
 def finish(process: subprocess.Popen[str]) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     """What a run with --json told: pictures, its summary, and standard error."""
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=400)
     *documents, last = [json.loads(line) for line in stdout.splitlines()]
     return documents, last["summary"], stderr
 
@@ -338,7 +338,7 @@ def test_killed_run_is_gone_on_with_in_a_store_that_has_faults(
         started = descendants(process.pid)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while any(Path(f"/proc/{pid}").exists() for pid in started):
         assert time.monotonic() < deadline, "processes are left of a run that was killed"
         time.sleep(0.1)
