@@ -21,6 +21,24 @@ SCRIPTED = "XMLHttpRequest"
 """How requests of the page say who they are: it asks for the key by itself."""
 
 
+class Keys:
+    """The keys of the service, any of which will do.
+
+    Parameters
+    ----------
+    keys : sequence of str
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._digests = [_digest(key.encode()) for key in keys]
+
+    def know(self, key: bytes) -> bool:
+        """Compare with all of them, in a time that tells nothing of them."""
+        digest = _digest(key)
+        # All of them, also after one that is equal.
+        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+
+
 class AccessMiddleware:
     """Ask for a key.
 
@@ -30,20 +48,19 @@ class AccessMiddleware:
     Parameters
     ----------
     app : ASGIApp
-    keys : sequence of str
-        Any of them will do.
+    keys : Keys
     open_paths : sequence of str
         What needs none: paths, and beginnings of paths that end with a slash.
     """
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], open_paths: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, open_paths: Sequence[str] = ()) -> None:
         self.app = app
         self._paths = frozenset(open_paths)
         self._beginnings = (
             *HEALTH,
             *(path for path in open_paths if path.strip("/") and path.endswith("/")),
         )
-        self._digests = [_digest(key.encode()) for key in keys]
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -52,7 +69,7 @@ class AccessMiddleware:
             return
         headers = Headers(scope=scope)
         received = read_key(headers)
-        if received is not None and self._knows(received):
+        if received is not None and self._keys.know(received):
             await self.app(scope, receive, send)
             return
         error = UnauthorizedError(
@@ -63,12 +80,6 @@ class AccessMiddleware:
 
     def _is_open(self, path: str) -> bool:
         return path in self._paths or path.startswith(self._beginnings)
-
-    def _knows(self, key: bytes) -> bool:
-        """Compare with all keys, in a time that tells nothing of them."""
-        digest = _digest(key)
-        # All of them, also after one that is equal.
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
 
 
 def read_key(headers: Headers) -> bytes | None:

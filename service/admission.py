@@ -34,10 +34,14 @@ USUAL_SECONDS = 0.1
 MEAN_WEIGHT = 0.1
 """How much each measured picture counts in the mean of them."""
 LONGEST_RETRY_S = 60
-REFUSALS_PER_S = 100
+REFUSALS_PER_SLOT_S = 150
+REFUSALS_AGAIN_PER_SLOT_S = 75
+"""How many are turned away at once, each second, for each slot; of those who were turned away over
+the same connection less than `AGAIN_S` ago, in place of coming back when they were told to, half as
+many. A storm takes the processor from those that are served."""
+AGAIN_S = 1.0
 LONGEST_REFUSAL_S = 1.0
-"""A storm of clients that ask again at once is turned away at this pace, each up to
-so much later: it takes the processor from those that are served."""
+"""How much later than at once a refusal may come, however many there are."""
 REST_S = 1.0
 """Without requests, after which there is time for tidying up."""
 
@@ -254,6 +258,11 @@ class Line:
         seconds = math.ceil(self.taken * self._slots.mean_s / self._slots.count)
         return min(max(1, seconds), LONGEST_RETRY_S)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request is turned away."""
+        return self.taken >= self.capacity
+
     def check_room(self) -> None:
         """Make sure that one more request can be taken on.
 
@@ -261,19 +270,34 @@ class Line:
         ------
         OverloadedError
         """
-        if self.taken >= self.capacity:
-            if self._full_since is None:
-                self._full_since = time.monotonic()
-            raise OverloadedError(self.capacity, self.retry_after_s)
+        if self.is_full:
+            raise self.turn_away()
+
+    def turn_away(self) -> OverloadedError:
+        """Note that there was no room for a request; returns what it is to be told."""
+        if self._full_since is None:
+            self._full_since = time.monotonic()
+        return OverloadedError(self.capacity, self.retry_after_s)
+
+    def refusal_delay_s(self, *, is_again: bool = False) -> float:
+        """Seconds until one more request that finds no room is told so: 0, but in a storm.
+
+        Parameters
+        ----------
+        is_again : bool
+            Whether it was told so less than `AGAIN_S` ago.
+        """
+        now = time.monotonic()
+        per_slot_s = REFUSALS_AGAIN_PER_SLOT_S if is_again else REFUSALS_PER_SLOT_S
+        # A second's worth of them may come together.
+        earliest = max(self._refused_until + 1 / (per_slot_s * self._slots.count), now - 1)
+        self._refused_until = min(earliest, now + LONGEST_REFUSAL_S)
+        return max(0.0, self._refused_until - now)
 
     async def pace_refusal(self) -> None:
-        """Wait until a request that finds no room may be told so: at once, but in a storm."""
-        now = time.monotonic()
-        # A second's worth of them may come together.
-        earliest = max(self._refused_until + 1 / REFUSALS_PER_S, now - 1)
-        self._refused_until = min(earliest, now + LONGEST_REFUSAL_S)
-        if self._refused_until > now:
-            await asyncio.sleep(self._refused_until - now)
+        """Wait until a request that finds no room may be told so."""
+        if delay_s := self.refusal_delay_s():
+            await asyncio.sleep(delay_s)
 
     def enter(self) -> None:
         """Take a request on.
@@ -350,5 +374,9 @@ class AdmissionMiddleware:
 
 def has_body(scope: Scope) -> bool:
     """Tell whether a request announces a body."""
-    headers = Headers(scope=scope)
+    return announces_body(Headers(scope=scope))
+
+
+def announces_body(headers: Headers) -> bool:
+    """Tell whether there will be a body after these headers."""
     return headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers

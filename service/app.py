@@ -11,10 +11,11 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from service import __version__, errors, protocol, tracing
-from service.access import AccessMiddleware
+from service.access import AccessMiddleware, Keys
 from service.admission import AdmissionMiddleware, Line, Slots, StageObserver
 from service.color import warm_up
 from service.colorizer import Registry
+from service.door import Door
 from service.error_answers import OTHER_PROBLEM, install_error_handlers, problem_schemas
 from service.headers import SecurityHeadersMiddleware
 from service.lifetime import LifetimeMiddleware, Patience
@@ -117,11 +118,18 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.mount("/static", page.PageFiles(directory=page.STATIC_DIR), name="static")
     app.state.default_models = find_default_models(app)
     install_error_handlers(app)
-    add_middleware(app, settings, metrics)
+    keys = Keys([key.get_secret_value() for key in settings.api_keys])
+    add_middleware(app, settings, metrics, keys)
+    app.state.door = Door(
+        app.state,
+        metrics,
+        keys if settings.api_keys else None,
+        answers_other_origins=bool(settings.cors_origins),
+    )
     return app
 
 
-def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, keys: Keys) -> None:
     """Surround the routes with what every request passes, the innermost first."""
     app.add_middleware(AdmissionMiddleware)
     app.add_middleware(
@@ -138,7 +146,6 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         ),
     )
     if settings.api_keys:
-        keys = [key.get_secret_value() for key in settings.api_keys]
         app.add_middleware(AccessMiddleware, keys=keys, open_paths=page.OPEN_PATHS)
     if settings.cors_origins:
         # Outside of access: browsers ask whether they may come before they show a key.

@@ -44,11 +44,20 @@ class ProblemResponse(JSONResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, in the words that the path wants, and note in the scope with what."""
         scope.setdefault("state", {})[PROBLEM_STATE] = self._problem.type
-        if f"{scope['path']}/".startswith(f"{INFERENCE_PATH}/"):
-            problem = as_inference_error(self._problem)
-            self.body = self.render(problem.model_dump(exclude_none=True))
-            self.headers["Content-Length"] = str(len(self.body))
+        if is_inference_path(scope["path"]):
+            self.speak_inference()
         await super().__call__(scope, receive, send)
+
+    def speak_inference(self) -> None:
+        """Say it in the words of the Open Inference Protocol too."""
+        problem = as_inference_error(self._problem)
+        self.body = self.render(problem.model_dump(exclude_none=True))
+        self.headers["Content-Length"] = str(len(self.body))
+
+
+def is_inference_path(path: str) -> bool:
+    """Tell whether a path is one of the Open Inference Protocol."""
+    return f"{path}/".startswith(f"{INFERENCE_PATH}/")
 
 
 def as_inference_error(problem: Problem) -> Problem:

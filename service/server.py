@@ -9,18 +9,22 @@ answer, is let go.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
+import time
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service import errors
+from service.door import Door, RawHeaders
 from service.error_answers import ProblemResponse, answer_error
 from service.settings import Settings
+from service.turned_away import TurnedAway
 
 REASON = re.compile(r"[^\x20-\x7e]")
 STALL_CHECK_S = 5.0
@@ -30,7 +34,7 @@ CONNECTIONS_RETRY_S = 2
 
 def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     """Make the server of an application, not yet started."""
-    protocol = build_protocol(settings)
+    protocol = build_protocol(settings, app.state.door)
     app.state.unsent_bytes = protocol.unsent_bytes
     config = uvicorn.Config(
         app,
@@ -48,10 +52,11 @@ def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def build_protocol(settings: Settings) -> type[GuardedProtocol]:
+def build_protocol(settings: Settings, at_door: Door) -> type[GuardedProtocol]:
     """Make the protocol that uvicorn runs for each connection."""
 
     class Protocol(GuardedProtocol):
+        door = at_door
         max_connections = settings.max_connections
         max_header_bytes = settings.max_header_bytes
         header_timeout_s = settings.header_timeout_s
@@ -64,6 +69,7 @@ def build_protocol(settings: Settings) -> type[GuardedProtocol]:
 class GuardedProtocol(HttpToolsProtocol):
     """HTTP of one connection, as uvicorn does it, with limits where it has none."""
 
+    door: Door
     max_connections: int
     max_header_bytes: int
     header_timeout_s: float
@@ -73,6 +79,9 @@ class GuardedProtocol(HttpToolsProtocol):
     _header_timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _stall_timer: asyncio.TimerHandle | None = None
+    _turned_away: TurnedAway | None = None
+    """The last request, when it was refused and is not over yet."""
+    _last_refused_s = -math.inf
 
     @classmethod
     def unsent_bytes(cls) -> int:
@@ -93,11 +102,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """Stop waiting."""
         self._cancel_header_timer()
         self._cancel_stall_timer()
+        if self._turned_away is not None:
+            self._turned_away.forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request; those of unfinished headers are counted."""
-        if self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
+        if self._header_timer is None and self._is_between_requests():
             self._expect_headers()
         super().data_received(data)
         if self._header_timer is None:
@@ -113,9 +124,30 @@ class GuardedProtocol(HttpToolsProtocol):
             )
 
     def on_headers_complete(self) -> None:
-        """Stop waiting: from here on the application does."""
+        """Stop waiting: from here on the application does, unless there is no room for it."""
         self._cancel_header_timer()
-        super().on_headers_complete()
+        if not self._turn_away():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        if self._turned_away is None:
+            super().on_body(body)
+        else:
+            self._turned_away.drop(body)
+
+    def on_message_complete(self) -> None:
+        """Take note of the end of a body."""
+        if self._turned_away is None:
+            super().on_message_complete()
+        else:
+            self._turned_away.end_body()
+
+    def shutdown(self) -> None:
+        """Begin to close: what was held back is sent."""
+        if self._turned_away is not None:
+            self._turned_away.send()
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
@@ -131,6 +163,49 @@ class GuardedProtocol(HttpToolsProtocol):
         """Stop watching."""
         self._cancel_stall_timer()
         super().resume_writing()
+
+    def _is_between_requests(self) -> bool:
+        is_answered = self.cycle is None or self.cycle.response_complete
+        return is_answered and (self._turned_away is None or self._turned_away.body_ended)
+
+    def _turn_away(self) -> bool:
+        """Refuse a request whose headers are there; tells whether that was done."""
+        if self._turned_away is not None:
+            # Answers keep the order of the requests.
+            self._turned_away.send()
+            if self.transport.is_closing():
+                return True
+            self._turned_away = None
+            self._unset_keepalive_if_required()
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if self.parser.get_method() != b"POST" or not is_answered:
+            return False
+        refusal = self.door.refuse(self.url, self.headers, self._last_refused_s)
+        if refusal is None:
+            return False
+        self._last_refused_s = time.monotonic() + refusal.delay_s
+        # Who waits to be told to go on is told that it need not.
+        closes = (
+            self.expect_100_continue
+            or self.parser.get_http_version() == "1.0"
+            or not self.parser.should_keep_alive()
+        )
+        self._turned_away = TurnedAway(
+            self.transport,
+            self._compose(refusal.status, refusal.headers, refusal.body, closes=closes),
+            delay_s=refusal.delay_s,
+            closes=closes,
+            on_done=self._await_next,
+        )
+        return True
+
+    def _await_next(self) -> None:
+        """Let the connection be kept for a while, as uvicorn does after its own answers."""
+        self._turned_away = None
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def _expect_headers(self) -> None:
         self._header_bytes = 0
@@ -174,16 +249,19 @@ class GuardedProtocol(HttpToolsProtocol):
         self._cancel_header_timer()
         if self.transport.is_closing():
             return
-        status = HTTPStatus(answer.status_code)
-        headers: list[tuple[bytes, bytes]] = [
-            *self.server_state.default_headers,
-            *answer.raw_headers,
-            (b"connection", b"close"),
-        ]
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
-        lines += [name + b": " + value for name, value in headers]
-        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.write(
+            self._compose(answer.status_code, answer.raw_headers, bytes(answer.body), closes=True)
+        )
         self.transport.close()
+
+    def _compose(self, status: int, headers: RawHeaders, body: bytes, *, closes: bool) -> bytes:
+        """Write an answer as it goes over the wire."""
+        lines = [STATUS_LINE[status].rstrip()]
+        for name, value in (*self.server_state.default_headers, *headers):
+            lines.append(name + b": " + value)
+        if closes:
+            lines.append(b"connection: close")
+        return b"\r\n".join((*lines, b"", body))
 
 
 def _connection_problem(status: HTTPStatus, detail: str) -> ProblemResponse:

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import State
 
 from service.app import create_app
 from service.colorizer import Colorizer, Registry
+from service.door import Door
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.conftest import TestClient
 from tests.steerable import write_steerable_models
@@ -44,6 +47,12 @@ def steerable_app(steerable_settings: Settings) -> FastAPI:
 def steerable_client(steerable_app: FastAPI) -> Iterator[TestClient]:
     with TestClient(steerable_app) as started:
         yield started
+
+
+@pytest.fixture
+def door() -> Door:
+    """A door through which everybody comes: its application has not been started."""
+    return Door(State(), Metrics())
 
 
 @pytest.fixture(scope="session")

@@ -210,13 +210,25 @@ def test_line_refuses_at_once_but_paces_a_storm(line: Line) -> None:
         return time.monotonic() - start
 
     async def refuse_few_then_many() -> tuple[float, float, float]:
-        return await refuse(99), await refuse(20), await refuse(300)
+        return await refuse(299), await refuse(60), await refuse(900)
 
     few, more, storm = asyncio.run(refuse_few_then_many())
 
     assert few < 0.1
     assert 0.1 < more < 0.6
     assert 0.9 < storm < 1.5
+
+
+def test_line_holds_back_longer_who_comes_again_too_soon(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    at_once = {line.refusal_delay_s() for _ in range(301)}
+
+    delays_s = [line.refusal_delay_s(is_again=is_again) for is_again in (False, True)]
+
+    assert at_once == {0}
+    assert delays_s == pytest.approx([1 / 300, 3 / 300])
 
 
 def test_line_is_saturated_until_it_is_half_empty(line: Line) -> None:

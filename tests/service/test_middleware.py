@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import middleware
 from service.app import create_app
+from service.door import Door
 from service.middleware import BodyLimitMiddleware, DrainMiddleware, RequestIdMiddleware
 from service.server import build_protocol
 from service.settings import Settings
@@ -144,10 +145,10 @@ class Transport:
 
 @pytest.mark.parametrize(("taken_bytes", "is_cut"), [(0, True), (49_999, True), (50_000, False)])
 def test_client_that_does_not_take_its_answer_is_cut(
-    taken_bytes: int, is_cut: bool, settings: Settings
+    taken_bytes: int, is_cut: bool, settings: Settings, door: Door
 ) -> None:
     async def look_once() -> bool:
-        protocol = object.__new__(build_protocol(settings))
+        protocol = object.__new__(build_protocol(settings, door))
         protocol.loop = asyncio.get_running_loop()
         protocol.min_answer_bytes_per_s = 10_000
         transport = Transport(1_000_000 - taken_bytes)
@@ -179,12 +180,12 @@ def test_pictures_are_refused_while_answers_pile_up(settings: Settings) -> None:
     assert status == 415
 
 
-def test_unsent_bytes_are_those_of_all_slow_clients(settings: Settings) -> None:
-    protocol_class = build_protocol(settings)
+def test_unsent_bytes_are_those_of_all_slow_clients(settings: Settings, door: Door) -> None:
+    protocol_class = build_protocol(settings, door)
     for unsent_bytes in (30, 12):
         protocol = object.__new__(protocol_class)
         protocol.transport = Transport(unsent_bytes)  # type: ignore[assignment]
         protocol_class.slow_clients.add(protocol)
 
     assert protocol_class.unsent_bytes() == 42
-    assert build_protocol(settings).unsent_bytes() == 0
+    assert build_protocol(settings, door).unsent_bytes() == 0

@@ -220,35 +220,34 @@ def test_client_that_goes_away_frees_its_place(service: Service) -> None:
 
 
 def test_sigterm_finishes_work_and_refuses_more(models_dir: Path, tmp_path: Path) -> None:
-    with (
-        running_service(models_dir, tmp_path / "log") as service,
-        ThreadPoolExecutor(1) as client,
-    ):
-        answer = client.submit(service.post, LARGE)
-        time.sleep(0.4)
+    with running_service(models_dir, tmp_path / "log") as service, service.connect() as connection:
+        connection.sendall(form_request(LARGE))
+        wait_until(lambda: "colorize_slots_busy 1.0" in service.get("/metrics").text)
         service.process.send_signal(signal.SIGTERM)
         wait_until(lambda: is_refused(service))
 
-        assert answer.result().status_code == 200
+        assert read_to_end(connection).startswith(b"HTTP/1.1 200 OK")
         service.process.wait(10)
 
 
 def test_sigterm_does_not_wait_longer_than_configured(models_dir: Path, tmp_path: Path) -> None:
     with (
         running_service(models_dir, tmp_path / "log", shutdown_timeout_s=0.2) as service,
-        ThreadPoolExecutor(10) as clients,
+        contextlib.ExitStack() as connections,
     ):
         # One slot: however fast the machine is, not all of them are done in time.
-        answers = [clients.submit(service.post, LARGE) for _ in range(10)]
-        time.sleep(0.2)
+        clients = [connections.enter_context(service.connect()) for _ in range(10)]
+        for client in clients:
+            client.sendall(form_request(LARGE))
+        wait_until(lambda: "colorize_queue_depth 9.0" in service.get("/metrics").text)
         start = time.monotonic()
         service.process.send_signal(signal.SIGTERM)
         service.process.wait(10)
 
         assert time.monotonic() - start < 2
-        late = [answer.result() for answer in answers if answer.result().status_code != 200]
-    assert late
-    assert late[0].json() == {
+        status, _, problem = split_answer(read_to_end(clients[-1]))
+    assert status == 503
+    assert problem == {
         "type": "/problems/shutting-down",
         "title": "Shutting down",
         "status": 503,
