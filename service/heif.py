@@ -22,6 +22,13 @@ from service.errors import PictureTooLargeError
 DECODER = Path(__file__).with_name("heif_decoder.py")
 LONGEST_S = 120.0
 """Far beyond the processor time that the decoder is granted."""
+KEEP_FREED = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 31),
+}
+"""Lets its C library, where it is glibc, use freed planes again: the system would clear
+each page of the next one, for a fifth of the time."""
 BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 )
@@ -63,16 +70,17 @@ def open_heif(data: bytes, max_pixels: int) -> Image.Image:
         When it cannot be decoded.
     """
     answer = _run_decoder(data, max_pixels)
-    head, is_whole, _ = answer.partition(b"\n")
-    if not is_whole:
+    # Found, not split off: the answer would be copied, and it is as large as its pixels.
+    end = answer.find(b"\n")
+    if end < 0:
         raise ValueError("its decoder broke off")
-    described = json.loads(head)
+    described = json.loads(answer[:end])
     if "error" in described:
         raise ValueError(described["error"])
     width, height = described["size"]
     if "mode" not in described:
         raise PictureTooLargeError(height, width, max_pixels)
-    parts, position = {}, len(head) + 1
+    parts, position = {}, end + 1
     for name, length in described["lengths"].items():
         parts[name] = np.frombuffer(answer, np.uint8, length, position)
         position += length
@@ -86,6 +94,7 @@ def open_heif(data: bytes, max_pixels: int) -> Image.Image:
 def _run_decoder(data: bytes, max_pixels: int) -> bytes:
     # Keys are none of its business.
     environment = {name: os.environ[name] for name in os.environ if "COLORIZE" not in name}
+    environment |= KEEP_FREED
     try:
         finished = subprocess.run(  # noqa: S603 - our own program, without a shell
             [sys.executable, "-I", str(DECODER), str(max_pixels)],

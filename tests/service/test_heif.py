@@ -87,3 +87,8 @@ def test_decoder_does_not_know_keys(decoder: Path, monkeypatch: pytest.MonkeyPat
         open_heif(TURNED, 10_000)
 
     assert "secret" not in str(raised.value)
+
+
+def test_open_heif_that_is_damaged_says_what_its_decoder_says() -> None:
+    with pytest.raises(ValueError, match="^Invalid input: "):
+        open_heif(TURNED[:200], 10_000)
