@@ -26,7 +26,7 @@ from service.cie import (
 )
 from service.gamut import lab_to_linear_in_gamut
 from service.lookup import CHROMA_ORIGIN, CHROMA_STEP, limit_chroma, look_up, nearest_greys
-from service.upsampling import GuidedChroma, resize_plane, upsample_chroma
+from service.upsampling import Guide, GuidedChroma, resize_plane, upsample_chroma
 
 __all__ = [
     "apply_chroma",
@@ -111,6 +111,7 @@ def apply_chroma(
     adjustments: Adjustments = ...,
     *,
     greys: UInt8 | None = ...,
+    guide: Guide | None = ...,
     bit_depth: Literal[8] = 8,
 ) -> UInt8: ...
 
@@ -122,6 +123,7 @@ def apply_chroma(
     adjustments: Adjustments = ...,
     *,
     greys: UInt8 | None = ...,
+    guide: Guide | None = ...,
     bit_depth: int,
 ) -> Pixels: ...
 
@@ -132,6 +134,7 @@ def apply_chroma(
     adjustments: Adjustments = NO_ADJUSTMENTS,
     *,
     greys: UInt8 | None = None,
+    guide: Guide | None = None,
     bit_depth: int = 8,
 ) -> Pixels:
     """Put small chroma on full-size lightness.
@@ -151,6 +154,9 @@ def apply_chroma(
     greys : ndarray of uint8, shape (H, W), optional
         The 8-bit greys that `lightness` was split from, where it was: spares
         looking for them.
+    guide : Guide, optional
+        Of this lightness for chroma of this size: spares making it again where
+        several colourings are made.
     bit_depth : int
         8 or 16.
 
@@ -166,22 +172,24 @@ def apply_chroma(
         When there is no such bit depth; the message says what was received.
     """
     chroma = adjustments.adjust_chroma(chroma)
+    guide = guide or Guide(lightness, *chroma.shape[:2])
     if _code_type(bit_depth) is np.uint8:
-        return _apply_looked_up(lightness, chroma, adjustments, greys)
+        return _apply_looked_up(guide, chroma, adjustments, greys)
     rgb = np.empty((*lightness.shape, 3), np.uint16)
-    for rows, a, b in GuidedChroma(chroma, lightness).enlarge():
+    for rows, a, b in GuidedChroma(chroma, guide).enlarge():
         _merge(adjustments.adjust_lightness(lightness[rows]), a, b, out=rgb[rows])
     return rgb
 
 
 def _apply_looked_up(
-    lightness: Float32, chroma: Float32, adjustments: Adjustments, greys: UInt8 | None
+    guide: Guide, chroma: Float32, adjustments: Adjustments, greys: UInt8 | None
 ) -> UInt8:
     """Put adjusted chroma on lightness that is yet to be adjusted."""
+    lightness = guide.lightness
     if greys is not None and not adjustments.keeps_lightness:
         greys = nearest_greys(grey_lightness_table(256), adjustments).take(greys)
     words = np.empty(lightness.shape, np.uint32)
-    guided = GuidedChroma(limit_chroma(chroma), lightness, origin=CHROMA_ORIGIN, step=CHROMA_STEP)
+    guided = GuidedChroma(limit_chroma(chroma), guide, origin=CHROMA_ORIGIN, step=CHROMA_STEP)
     for rows, a, b in guided.enlarge():
         shown = nearest_greys(lightness[rows], adjustments) if greys is None else greys[rows]
         look_up(shown, a, b, out=words[rows])

@@ -8,10 +8,11 @@ decoder raises becomes one error of ours.
 from __future__ import annotations
 
 import io
+import os
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -270,10 +271,22 @@ def _write(
     options = encoder_options(source.metadata, source.dpi, output_format)
     if samples.dtype == np.uint16:
         return write_deep_png(samples, **options)
-    buffer = io.BytesIO()
     options |= _compression_options(output_format, quality)
-    _as_image(samples, output_format).save(buffer, output_format.name, **options)
-    return buffer.getvalue()
+    with _open_scratch() as scratch:
+        _as_image(samples, output_format).save(scratch, output_format.name, **options)
+        scratch.seek(0)
+        return scratch.read()
+
+
+def _open_scratch() -> BinaryIO:
+    """Open a file in memory, where there are such files.
+
+    What Pillow writes to anything else, it writes with the lock of the interpreter
+    held: neither another picture nor the event loop would get on meanwhile.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("picture"), "w+b")
+    return io.BytesIO()
 
 
 def _as_image(samples: UInt8, output_format: OutputFormat) -> Image.Image:

@@ -46,9 +46,10 @@ def limit_chroma(chroma: Float32) -> Float32:
     chroma : ndarray of float32, shape (h, w, 2)
         Between `LOWEST_CHROMA` and `HIGHEST_CHROMA`.
     """
-    shares = np.maximum(chroma / np.array(LOWEST_CHROMA), chroma / np.array(HIGHEST_CHROMA))
-    excess = shares.max(axis=-1, keepdims=True)
-    limited: Float32 = (chroma / np.maximum(excess, 1)).astype(np.float32)
+    lowest, highest = np.array([LOWEST_CHROMA, HIGHEST_CHROMA], np.float32)
+    shares = np.maximum(chroma / lowest, chroma / highest)
+    excess = np.maximum(shares[..., 0], shares[..., 1])
+    limited: Float32 = chroma / np.maximum(excess, 1)[..., None]
     return limited
 
 

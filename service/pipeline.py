@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from service.cie import Float32, Pixels, UInt8
 from service.color import apply_chroma, split_lightness
@@ -16,6 +17,7 @@ from service.parameters import DEFAULT_QUALITY, EXTRACTED_COLORS
 from service.pins import pin_hints
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
+from service.upsampling import Guide
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,11 @@ class Colorings:
     def __len__(self) -> int:
         return len(self.prediction.chroma)
 
+    @cached_property
+    def guide(self) -> Guide:
+        """What their chroma follows, found once for all of them."""
+        return Guide(self.lightness, *self.prediction.first.shape[:2])
+
     @property
     def palettes(self) -> list[list[str]]:
         """The colours of each, as ``#rrggbb``."""
@@ -154,6 +161,7 @@ class Colorings:
                 self.prediction.chroma[index],
                 self.look,
                 greys=self.picture.grey_8_bit,
+                guide=self.guide,
                 bit_depth=self.picture.bit_depth if self.output_format.carries_16_bit else 8,
             )
         with watch.stage("encode"):
@@ -225,13 +233,14 @@ def merge_look(
     look: Look,
     *,
     greys: UInt8 | None = None,
+    guide: Guide | None = None,
     bit_depth: int = 8,
 ) -> Pixels:
     """Put chroma on lightness as a look asks for: hints exact, and adjusted.
 
     Parameters
     ----------
-    lightness, chroma, greys, bit_depth
+    lightness, chroma, greys, guide, bit_depth
         As of `apply_chroma`.
     look : Look
 
@@ -239,7 +248,9 @@ def merge_look(
     -------
     rgb : ndarray of uint8 or uint16, shape (H, W, 3)
     """
-    rgb = apply_chroma(lightness, chroma, look.adjustments, greys=greys, bit_depth=bit_depth)
+    rgb = apply_chroma(
+        lightness, chroma, look.adjustments, greys=greys, guide=guide, bit_depth=bit_depth
+    )
     if look.hints is not None:
         pin_hints(rgb, lightness, look.hints, look.adjustments)
     return rgb

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from service.cie import Float32, UInt8
+from service.cie import Float32, Pixels, UInt8
 from service.color import resize_plane, split_lightness
 from service.colorizer import Colorizer, Prediction
 from service.deep import to_8_bit
@@ -19,6 +19,7 @@ from service.palettes import palette_to_hex
 from service.pipeline import ColorizedPicture, OutputOptions, merge_look, predict_look
 from service.steering import DEFAULT_LOOK, Look
 from service.stopwatch import Stopwatch
+from service.upsampling import Guide
 
 THUMBNAIL_SIDE = 320
 """Longer side, in pixels, of a variation on a sheet: to choose by, at little cost."""
@@ -122,15 +123,15 @@ def _color_cells(
     """Colour a picture at the size of a cell, once for each chroma of the predictions."""
     height, width = _cell_size(picture, side)
     small = resize_plane(lightness, height, width)
-    chroma = [planes for prediction in predictions for planes in prediction.chroma]
-    palettes = [colors for prediction in predictions for colors in prediction.palettes]
+    colored: list[Pixels] = []
+    palettes: list[Float32] = []
+    for prediction in predictions:
+        guide = Guide(small, *prediction.first.shape[:2])
+        colored += [merge_look(small, planes, look, guide=guide) for planes in prediction.chroma]
+        palettes += prediction.palettes
     return [
-        Cell(
-            caption,
-            _to_cell(to_8_bit(merge_look(small, planes, look)), picture, side),
-            palette_to_hex(palette),
-        )
-        for caption, planes, palette in zip(captions, chroma, palettes, strict=True)
+        Cell(caption, _to_cell(to_8_bit(rgb), picture, side), palette_to_hex(palette))
+        for caption, rgb, palette in zip(captions, colored, palettes, strict=True)
     ]
 
 

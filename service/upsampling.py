@@ -25,6 +25,29 @@ AVERAGING_GAP = 3
 new size: a quarter of the time, and differences below what the kernel blurs."""
 
 
+class Guide:
+    """Lightness that chroma follows, and what all chroma of one size has in common.
+
+    Parameters
+    ----------
+    lightness : ndarray of float32, shape (H, W)
+        CIE L* in [0, 100].
+    height, width : int
+        Of the small chroma.
+    """
+
+    def __init__(self, lightness: Float32, height: int, width: int) -> None:
+        self.lightness = lightness
+        self.small = resize_plane(lightness, height, width)
+        self.window_sizes = _box_sum(np.ones_like(self.small))
+        self.mean = self.average(self.small)
+        self.variance = np.maximum(self.average(self.small * self.small) - self.mean**2, 0)
+
+    def average(self, planes: Float32) -> Float32:
+        """Average planes, (..., h, w), over square windows cut off at the borders."""
+        return _box_sum(planes) / self.window_sizes
+
+
 class GuidedChroma:
     """Small chroma, fitted to lightness, of which any rows can be had at full size.
 
@@ -45,8 +68,7 @@ class GuidedChroma:
     ----------
     chroma : ndarray of float32, shape (h, w, 2)
         Predicted a* and b*.
-    lightness : ndarray of float32, shape (H, W)
-        CIE L* in [0, 100]: the guide.
+    guide : Guide
     origin : sequence of float
         Of a*, then of b*: enlarged chroma is counted from here.
     step : float
@@ -60,22 +82,21 @@ class GuidedChroma:
     def __init__(
         self,
         chroma: Float32,
-        lightness: Float32,
+        guide: Guide,
         *,
         origin: Sequence[float] = (0, 0),
         step: float = 1,
     ) -> None:
-        small_height, small_width = chroma.shape[:2]
-        height, width = lightness.shape
-        guide = resize_plane(lightness, small_height, small_width)
+        height, width = guide.lightness.shape
         # A tiny picture is smaller than its chroma: there is nothing to enlarge.
-        small_height = min(small_height, height)
-        self._lightness = lightness
-        fit = _recount(_fit(np.moveaxis(chroma, -1, 0), guide), origin, step)
-        self._coefficients = np.empty((2, 4, small_height, width), np.float32)
-        """Slope, offset, lowest and highest value of a* and of b*."""
-        for index in np.ndindex(2, 4):
-            self._coefficients[index] = resize_plane(fit[index], small_height, width)
+        small_height = min(len(chroma), height)
+        self._lightness = guide.lightness
+        planes = np.ascontiguousarray(np.moveaxis(chroma, -1, 0))
+        fit = _recount(_fit(planes, guide), origin, step)
+        self._coefficients = np.empty((small_height, 4, 2, width), np.float32)
+        """In each row slope, offset, lowest and highest value, of a* and of b*."""
+        for index in np.ndindex(4, 2):
+            self._coefficients[:, *index] = resize_plane(fit[index], small_height, width)
         # Centres of pixels over centres of pixels, as in any bilinear enlarging.
         position = (np.arange(height) + 0.5) * small_height / height - 0.5
         position = position.clip(0, small_height - 1)
@@ -91,36 +112,37 @@ class GuidedChroma:
         a, b : ndarray of float32, shape (rows, W)
             In steps from the origin. They last until the next band.
         """
+        # Few calls of NumPy, and large ones: threads that make many wait for each other.
         width = self._lightness.shape[1]
-        scratch = np.empty((6, 0, width), np.float32)
+        scratch = np.empty((0, 4, 2, width), np.float32)
         for rows in split_in_bands(self._lightness.shape):
             lightness = self._lightness[rows]
             if not scratch.size:
-                scratch = np.empty((6, *lightness.shape), np.float32)
-            room = scratch[:, : len(lightness)]
-            for plane, values in enumerate(room[:2]):
-                slope, offset, lowest, highest = self._enlarge_coefficients(plane, rows, room[2:])
-                np.multiply(slope, lightness, out=values)
-                values += offset
-                # Twice as fast as `np.clip`.
-                np.maximum(values, lowest, out=values)
-                np.minimum(values, highest, out=values)
-            yield rows, room[0], room[1]
+                scratch = np.empty((len(lightness), 4, 2, width), np.float32)
+            coefficients = scratch[: len(lightness)]
+            self._enlarge_coefficients(rows, out=coefficients)
+            values, offset, lowest, highest = np.moveaxis(coefficients, 1, 0)
+            values *= lightness[:, None]
+            values += offset
+            # Twice as fast as `np.clip`.
+            np.maximum(values, lowest, out=values)
+            np.minimum(values, highest, out=values)
+            yield rows, values[:, 0], values[:, 1]
 
-    def _enlarge_coefficients(self, plane: int, rows: slice, out: Float32) -> Float32:
-        coefficients = self._coefficients[plane]
-        last = coefficients.shape[1] - 1
+    def _enlarge_coefficients(self, rows: slice, out: Float32) -> None:
+        """Write the coefficients of rows: (rows, 4, 2, W)."""
+        last = len(self._coefficients) - 1
         top = rows.start
         while top < rows.stop:
             # All rows that lie between the same two small ones.
             small_row = int(self._small_row[top])
             bottom = min(rows.stop, int(self._small_row.searchsorted(small_row, side="right")))
-            part = out[:, top - rows.start : bottom - rows.start]
-            above, below = coefficients[:, small_row], coefficients[:, min(small_row + 1, last)]
-            np.multiply((below - above)[:, None], self._share_of_next[top:bottom, None], out=part)
-            part += above[:, None]
+            part = out[top - rows.start : bottom - rows.start]
+            share = self._share_of_next[top:bottom, None, None, None]
+            above = self._coefficients[small_row]
+            np.multiply(self._coefficients[min(small_row + 1, last)] - above, share, out=part)
+            part += above
             top = bottom
-        return out
 
 
 def upsample_chroma(chroma: Float32, lightness: Float32) -> Float32:
@@ -142,7 +164,8 @@ def upsample_chroma(chroma: Float32, lightness: Float32) -> Float32:
     GuidedChroma : How, and without the planes.
     """
     enlarged = np.empty((*lightness.shape, 2), np.float32)
-    for rows, a, b in GuidedChroma(chroma, lightness).enlarge():
+    guide = Guide(lightness, *chroma.shape[:2])
+    for rows, a, b in GuidedChroma(chroma, guide).enlarge():
         enlarged[rows, :, 0] = a
         enlarged[rows, :, 1] = b
     return enlarged
@@ -188,25 +211,24 @@ def _average_blocks(plane: Float32, side: int) -> Float32:
     return np.ascontiguousarray(plane)
 
 
-def _fit(values: Float32, guide: Float32) -> Float32:
+def _fit(values: Float32, guide: Guide) -> Float32:
     """Fit planes of chroma to the guide.
 
     Parameters
     ----------
     values : ndarray of float32, shape (2, h, w)
-    guide : ndarray of float32, shape (h, w)
+    guide : Guide
 
     Returns
     -------
-    ndarray of float32, shape (2, 4, h, w)
+    ndarray of float32, shape (4, 2, h, w)
         Slope, offset, lowest and highest value of each plane.
     """
-    mean_guide, mean_values = _box_mean(guide), _box_mean(values)
-    variance = np.maximum(_box_mean(guide * guide) - mean_guide**2, 0)
-    covariance = _box_mean(guide * values) - mean_guide * mean_values
-    spread = _box_mean(values * values) - mean_values**2
+    mean, variance = guide.average(values), guide.variance
+    covariance = guide.average(guide.small * values) - guide.mean * mean
+    spread = guide.average(values * values) - mean**2
     slope = covariance / (variance + np.float32(GUIDE_REGULARIZATION))
-    offset = mean_values - slope * mean_guide
+    offset = mean - slope * guide.mean
     misfit = np.maximum(spread - 2 * slope * covariance + slope * slope * variance, 0)
     negligible = np.float32(NEGLIGIBLE_VARIANCE)
     weight: Float32 = (variance + negligible) / (misfit + negligible)
@@ -217,22 +239,15 @@ def _fit(values: Float32, guide: Float32) -> Float32:
             _box_sum(weight * offset) / sum_of_weights,
             _window_extreme(values, np.minimum),
             _window_extreme(values, np.maximum),
-        ],
-        axis=1,
+        ]
     )
 
 
 def _recount(fit: Float32, origin: Sequence[float], step: float) -> Float32:
     """Have a fit give its values in steps from an origin."""
-    shift = np.zeros((2, 4, 1, 1))
-    shift[:, 1:, 0, 0] = np.array(origin)[:, None]
-    return ((fit - shift) / step).astype(np.float32)
-
-
-def _box_mean(planes: Float32) -> Float32:
-    """Average planes, (..., h, w), over square windows cut off at the borders."""
-    mean: Float32 = _box_sum(planes) / _box_sum(np.ones(planes.shape[-2:], np.float32))
-    return mean
+    shift = np.zeros((4, 2, 1, 1), np.float32)
+    shift[1:, :, 0, 0] = origin
+    return (fit - shift) / np.float32(step)
 
 
 def _box_sum(planes: Float32) -> Float32:

@@ -27,6 +27,7 @@ from service.color import (
     warm_up,
 )
 from service.gamut import YELLOW_BULGE_LIGHTNESS
+from service.upsampling import Guide
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -681,6 +682,20 @@ def test_apply_chroma_is_the_same_on_any_bands(
     rgb = apply_chroma(lightness, chroma, bit_depth=bit_depth)
 
     np.testing.assert_array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 16])
+def test_apply_chroma_takes_a_guide_that_is_there(bit_depth: int) -> None:
+    rng = np.random.default_rng(10)
+    lightness = random_plane(rng, (90, 130))
+    colorings = [random_chroma(rng, (24, 32), 0.6) for _ in range(2)]
+    guide = Guide(lightness, 24, 32)
+
+    for chroma in colorings:
+        np.testing.assert_array_equal(
+            apply_chroma(lightness, chroma, guide=guide, bit_depth=bit_depth),
+            apply_chroma(lightness, chroma, bit_depth=bit_depth),
+        )
 
 
 def test_apply_chroma_needs_little_memory() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 import struct
 import zlib
@@ -490,6 +491,30 @@ def test_encode_jpeg_keeps_colour_resolution(encode: Encode) -> None:
     decoded = decode_image(encode_image(stripes, source, JPEG).data, LIMITS)
 
     assert np.abs(decoded.pixels.astype(int) - stripes).mean() < 5
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="has no files in memory")
+@pytest.mark.parametrize("output_format", [JPEG, PNG, BMP])
+def test_encode_lets_other_threads_work(
+    output_format: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only into files, which have numbers, Pillow writes without the interpreter's lock."""
+    source = DecodedImage(np.zeros((48, 64), np.uint8), None, "PNG", None)
+    rgb = np.full((48, 64, 3), 90, np.uint8)
+    numbers = []
+    save = Image.Image.save
+
+    def watch(image: Image.Image, target: Any, *args: Any, **options: Any) -> None:
+        numbers.append(target.fileno())
+        save(image, target, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "save", watch)
+    data = encode_image(rgb, source, output_format).data
+    assert len(numbers) == 1
+
+    monkeypatch.undo()
+    monkeypatch.delattr(os, "memfd_create")
+    assert encode_image(rgb, source, output_format).data == data
 
 
 def test_encode_twice_gives_same_bytes(encode: Encode, noise: Image.Image) -> None:
