@@ -328,12 +328,17 @@ def color(
 def _follow(report: Report, outcomes: Generator[Outcome], total: Callable[[], int | None]) -> None:
     """Tell of outcomes, until there are no more or the user does not want to wait."""
     from service.bulk.engine import EngineError
+    from service.bulk.run import has_workers
 
     try:
         with closing(outcomes):
             report.follow(outcomes, total)
     except KeyboardInterrupt:
         report.finish(total(), is_interrupted=True)
+        if has_workers():
+            # The interpreter would wait for requests that nobody answers.
+            sys.stdout.flush()
+            os._exit(INTERRUPTED)
         raise typer.Exit(INTERRUPTED) from None
     except EngineError as error:
         # An engine that was lost on the way leaves what it did.
@@ -454,6 +459,8 @@ def told_plainly() -> Iterator[None]:
     from pydantic import ValidationError
 
     from service.bulk.engine import EngineError
+    from service.bulk.report import show
+    from service.bulk.run import describe
     from service.bulk.tasks import TaskError
     from service.errors import ColorizeError
     from service.extras import MissingExtraError
@@ -466,8 +473,10 @@ def told_plainly() -> Iterator[None]:
         raise
     except ValidationError as error:
         lines = describe_settings_errors(error)
-    except (ColorizeError, EngineError, TaskError, MissingExtraError, OSError) as error:
-        lines = f"error: {error}"
+    except OSError as error:
+        lines = f"error: {show(describe(error)['detail'])}"
+    except (ColorizeError, EngineError, TaskError, MissingExtraError) as error:
+        lines = f"error: {show(str(error))}"
     else:
         return
     stderr_console().print(lines, soft_wrap=True, markup=False)

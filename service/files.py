@@ -27,13 +27,17 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        When it cannot be written; `path` is then as it was.
+        When it cannot be written; it names `path`, which is then as it was.
     """
     try:
         _write_nameless(path, data)
     except (AttributeError, OSError):
         # Not Linux, or a file system or container without what it takes.
-        _write_hidden(path, data)
+        try:
+            _write_hidden(path, data)
+        except OSError as error:
+            # Of the hidden file nobody has heard.
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _write_nameless(path: Path, data: bytes) -> None:

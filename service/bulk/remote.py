@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,8 @@ ATTEMPTS = 6
 """Of each request, while the service is overloaded or cannot be reached."""
 FIRST_PAUSE_S = 0.5
 """After an attempt, unless the service says how long; doubled each time."""
+LONGEST_PAUSE_S = 10.0
+"""Whatever the service says."""
 BUSY = (429, 502, 503, 504)
 """Statuses that pass by themselves, of the service or of a proxy before it."""
 
@@ -43,16 +46,18 @@ class RemoteWorkshop:
     """
 
     def __init__(self, url: str, key: str | None) -> None:
+        self._url = url
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         self._client = Client(url, timeout_s=TIMEOUT_S, headers=headers)
 
     def cards(self) -> list[ModelCard]:
         """Ask for the cards."""
-        return [
-            # Services add what is true of themselves.
-            ModelCard(**{key: card[key] for key in ModelCard.model_fields if key in card})
-            for card in retry(self._client.models, 1)
-        ]
+        with self._understood():
+            return [
+                # Services add what is true of themselves.
+                ModelCard(**{key: card[key] for key in ModelCard.model_fields if key in card})
+                for card in retry(self._client.models, 1)
+            ]
 
     def close(self) -> None:
         """Close the connections."""
@@ -68,8 +73,18 @@ class RemoteWorkshop:
 
     def read_palette(self, data: bytes, count: int) -> PaletteOfPicture:
         """Ask for the colours of an encoded picture."""
-        colors = retry(lambda: self._client.palette(data, count))
-        return PaletteOfPicture.model_validate({"colors": [asdict(color) for color in colors]})
+        with self._understood():
+            colors = retry(lambda: self._client.palette(data, count))
+            return PaletteOfPicture.model_validate({"colors": [asdict(color) for color in colors]})
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Say so when the answer is that of something else."""
+        try:
+            yield
+        except (ValueError, TypeError, LookupError) as error:
+            detail = f"What answers at {self._url} is no service of this kind"
+            raise EngineError({"title": "No answer", "detail": detail}) from error
 
 
 class RemoteEngine:
@@ -127,8 +142,13 @@ def retry(ask: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
         except ProblemError as error:
             if error.status not in BUSY or attempt == attempts:
                 problem = {"title": error.title, "detail": error.detail, "status": error.status}
-                raise EngineError(problem | error.problem) from error
-            pause_s = error.retry_after_s or pause_s
+                if "type" in error.problem:
+                    problem |= error.problem
+                else:
+                    # Of a proxy in between, whose page says less than its status.
+                    problem["detail"] = str(error).removesuffix(": ")
+                raise EngineError(problem) from error
+            pause_s = min(error.retry_after_s or pause_s, LONGEST_PAUSE_S)
         except httpx.TransportError as error:
             if attempt == attempts:
                 detail = f"No answer: {error or type(error).__name__}"

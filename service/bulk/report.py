@@ -90,7 +90,9 @@ class Report:
         if outcome.problem is not None:
             self.failed += 1
             if self.failed <= SHOWN_FAILURES:
-                self._say(f"{source}: {outcome.problem.get('detail', '')}", "failed ", "red")
+                # Where the file is what cannot be read, it is not named twice.
+                detail = str(outcome.problem.get("detail", "")).removesuffix(f": {source}")
+                self._say(f"{source}: {detail}", "failed ", "red")
         elif outcome.is_skipped:
             self.skipped += 1
             if is_alone:
@@ -165,12 +167,20 @@ class Report:
     def _say(self, text: str, label: str = "", style: str = "") -> None:
         # A name may hold what looks like markup, and be longer than the line.
         self._console.print(
-            Text.assemble((label, style), text), soft_wrap=True, markup=False, highlight=False
+            Text.assemble((label, style), show(text)), soft_wrap=True, markup=False, highlight=False
         )
 
     def _print(self, document: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(document) + "\n")
         sys.stdout.flush()
+
+
+def show(text: str) -> str:
+    """Write what may be in the name of a file so that it does nothing to a terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def describe_outcome(outcome: Outcome) -> dict[str, Any]:

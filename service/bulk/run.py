@@ -21,6 +21,9 @@ from service.stopwatch import stage_watcher
 
 AHEAD = 2
 """Tasks handed out for each thread: one in work, one that it goes on with at once."""
+THREADS = "colorize"
+LAST_STAGE_S = 10.0
+"""How long pictures in work may take to notice that the run is stopped."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Faults of a disk that the next picture would meet, too."""
 
@@ -76,7 +79,7 @@ def run_tasks(tasks: Iterable[Task], engine: Engine, jobs: int) -> Generator[Out
     stop = threading.Event()
     upcoming = iter(tasks)
     until = _Until(stop)
-    pool = ThreadPoolExecutor(jobs, "colorize", stage_watcher.set, (until,))
+    pool = ThreadPoolExecutor(jobs, THREADS, stage_watcher.set, (until,))
     try:
         working = {pool.submit(_do, task, engine, until) for task in islice(upcoming, AHEAD * jobs)}
         while working:
@@ -91,7 +94,14 @@ def run_tasks(tasks: Iterable[Task], engine: Engine, jobs: int) -> Generator[Out
                     return
     finally:
         stop.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        # A service that does not answer, nobody waits for.
+        wait([future for future in working if future.running()], LAST_STAGE_S)
+
+
+def has_workers() -> bool:
+    """Tell whether threads of a run that was stopped are still at work."""
+    return any(thread.name.startswith(THREADS) for thread in threading.enumerate())
 
 
 class _StoppedError(Exception):

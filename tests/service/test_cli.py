@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,27 @@ def colorize(steerable_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Colorize:
         return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
 
     return run
+
+
+@contextlib.contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """Serve one and the same answer, at a URL."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="session")
@@ -318,6 +341,23 @@ def test_failures_are_told_and_do_not_stop_the_others(
     assert files_below(tmp_path / "out") == ["a-v12.jpg", "below/b-v12.png"]
 
 
+def test_file_that_cannot_be_read_is_named_once(colorize: Colorize, tmp_path: Path) -> None:
+    result = colorize(tmp_path / "absent.jpg")
+
+    assert result.exit_code == cli.SOME_FAILED
+    assert result.stderr == f"failed {tmp_path}/absent.jpg: No such file or directory\n"
+
+
+def test_names_do_nothing_to_the_terminal(colorize: Colorize, tmp_path: Path) -> None:
+    for name in (b"a\x1b[2J.jpg", b"b\nc.jpg", b"d\xff.jpg", "\u00e9\u202e.jpg".encode()):
+        (tmp_path / os.fsdecode(name)).write_text("words")
+
+    result = colorize(tmp_path)
+
+    told = re.findall(rf"^failed {tmp_path}/(.+): A picture must", result.stderr, re.MULTILINE)
+    assert sorted(told) == ["a\\x1b[2J.jpg", "b\\nc.jpg", "d\\udcff.jpg", "é\\u202e.jpg"]
+
+
 def test_json_has_a_line_for_each_picture_and_a_summary(
     colorize: Colorize, tree: Path, tmp_path: Path
 ) -> None:
@@ -446,6 +486,25 @@ def test_server_tells_its_problems(colorize: Colorize, tree: Path, server_url: s
 
     assert result.exit_code == cli.SOME_FAILED
     assert lines(result)[0]["problem"]["type"] == "/problems/unsupported-format"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (200, b"<html>", "What answers at {url} is no service of this kind"),
+        (200, b'["v12"]', "What answers at {url} is no service of this kind"),
+        (503, b"", "503 Service Unavailable"),
+        (502, b"<html>\x1b", "502 Bad Gateway: <html>\\x1b"),
+    ],
+)
+def test_server_that_is_something_else_is_told(
+    colorize: Colorize, tree: Path, status: int, body: bytes, told: str
+) -> None:
+    with answering(status, body) as url:
+        result = colorize(tree / "a.jpg", "--server", url)
+
+    assert result.exit_code == cli.NOT_POSSIBLE
+    assert result.stderr == f"error: {told.format(url=url)}\n"
 
 
 def test_server_is_shown_the_key_of_the_environment(

@@ -86,8 +86,12 @@ def test_write_whole_takes_a_name_as_long_as_names_may_be(way: str, tmp_path: Pa
 
 
 def test_write_whole_in_no_folder_raises(way: str, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        write_whole(tmp_path / "absent" / "picture.jpg", b"new")
+    path = tmp_path / "absent" / "picture.jpg"
+
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(path, b"new")
+
+    assert caught.value.filename == str(path)
 
 
 def test_write_whole_that_fails_leaves_what_was_there(
