@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -53,8 +54,10 @@ PICTURE_QUERIES = (
     "format=webp",
     "format=avif",
     "format=tiff&metadata=keep",
+    "format=png&metadata=keep&palette=navy,ff6347",
     "format=auto&metadata=keep",
 )
+HINTS = json.dumps([{"x": 0.25, "y": 0.5, "color": "#ff8800"}])
 
 
 class BadAnswerError(Exception):
@@ -104,12 +107,24 @@ class Question:
     uploads : sequence of Upload
     check : callable
         Raises `BadAnswerError` about an answer of 200 that is not good.
+    is_steered : bool
+        Whether there is a hint as well, and the file itself as the reference.
     """
 
     address: str
     part: str
     uploads: Sequence[Upload]
     check: Check
+    is_steered: bool = False
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """What is posted, as httpx takes it."""
+        files = [(self.part, (each.path.name, each.data)) for each in self.uploads]
+        if not self.is_steered:
+            return {"files": files}
+        (reference,) = files
+        return {"files": [*files, ("reference", reference[1])], "data": {"hints": HINTS}}
 
     def describe(self, fault: str) -> str:
         """Say of which file a fault is."""
@@ -139,11 +154,15 @@ def find_size(path: Path) -> tuple[int, int] | None:
 
 
 def ask_each(
-    address: str, uploads: Sequence[Upload], check: Callable[[Upload, httpx.Response], None]
+    address: str,
+    uploads: Sequence[Upload],
+    check: Callable[[Upload, httpx.Response], None],
+    *,
+    is_steered: bool = False,
 ) -> Iterator[Question]:
     """Ask about one file after the other."""
     for upload in uploads:
-        yield Question(address, "file", [upload], partial(check, upload))
+        yield Question(address, "file", [upload], partial(check, upload), is_steered)
 
 
 def ask_in_groups(uploads: Sequence[Upload]) -> Iterator[Question]:
@@ -158,6 +177,10 @@ def questions(uploads: Sequence[Upload]) -> dict[str, Iterator[Question]]:
     """List what is asked, by route and query."""
     addresses = [f"/colorize?{query}" for query in PICTURE_QUERIES]
     asked = {address: ask_each(address, uploads, check_picture) for address in addresses}
+    steered = "/colorize?format=jpeg"
+    asked[f"{steered}, hints, reference"] = ask_each(
+        steered, uploads, check_picture, is_steered=True
+    )
     asked["/palette"] = ask_each("/palette", uploads, check_palette)
     variations = "/colorize/variations?n=2"
     asked[variations] = ask_each(variations, uploads, lambda _, answer: check_archive(2, answer))
@@ -255,10 +278,9 @@ async def ask_all(port: int, asked: Iterator[Question]) -> Tally:
 
 async def ask(client: httpx.AsyncClient, question: Question, tally: Tally) -> None:
     """Ask one question; faults go to the tally."""
-    files = [(question.part, (each.path.name, each.data)) for each in question.uploads]
     start = time.perf_counter()
     try:
-        response = await client.post(question.address, files=files)
+        response = await client.post(question.address, **question.form)
     except httpx.HTTPError as error:
         tally.faults.append(question.describe(repr(error)))
         return

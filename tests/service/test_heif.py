@@ -90,5 +90,5 @@ def test_decoder_does_not_know_keys(decoder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_open_heif_that_is_damaged_says_what_its_decoder_says() -> None:
-    with pytest.raises(ValueError, match="^Invalid input: "):
+    with pytest.raises(ValueError, match=r"^Invalid input: "):
         open_heif(TURNED[:200], 10_000)
