@@ -350,7 +350,7 @@ class AdmissionMiddleware:
             await line.pace_refusal()
             await answer_error(error)(scope, receive, send)
             return
-        taken_on = False
+        taken_on = is_over = False
 
         async def receive_and_enter() -> Message:
             nonlocal taken_on
@@ -365,11 +365,22 @@ class AdmissionMiddleware:
                 taken_on = True
             return message
 
-        try:
-            await self.app(scope, receive_and_enter, send)
-        finally:
-            if taken_on:
+        def leave() -> None:
+            nonlocal is_over
+            if taken_on and not is_over:
+                is_over = True
                 line.leave()
+
+        async def leave_and_send(message: Message) -> None:
+            # All work is done: who takes his answer slowly takes no place from others.
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                leave()
+            await send(message)
+
+        try:
+            await self.app(scope, receive_and_enter, leave_and_send)
+        finally:
+            leave()
 
 
 def has_body(scope: Scope) -> bool:

@@ -21,7 +21,12 @@ from service.headers import SecurityHeadersMiddleware
 from service.lifetime import LifetimeMiddleware, Patience
 from service.memory import give_back
 from service.metrics import Metrics
-from service.middleware import BodyLimitMiddleware, DrainMiddleware, RequestIdMiddleware
+from service.middleware import (
+    BodyLimitMiddleware,
+    DrainMiddleware,
+    HeadMiddleware,
+    RequestIdMiddleware,
+)
 from service.observation import ObservationMiddleware
 from service.routes import (
     batch,
@@ -131,6 +136,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, keys: Keys) -> None:
     """Surround the routes with what every request passes, the innermost first."""
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(AdmissionMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,

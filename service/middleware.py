@@ -86,6 +86,35 @@ class DrainMiddleware:
         await self.app(scope, receive_to_end, send_drained)
 
 
+class HeadMiddleware:
+    """Answer HEAD as GET, without the body.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        # In place: routes leave in the scope what the log tells.
+        scope["method"] = "GET"
+
+        async def send_head(message: Message) -> None:
+            # Servers look at it to know what they may send.
+            scope["method"] = "HEAD"
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app(scope, receive, send_head)
+
+
 def choose_request_id(headers: Headers) -> str:
     """Return the id that a client gave its request, or a new one when it is none for a log."""
     received = headers.get("X-Request-ID", "")

@@ -26,7 +26,7 @@ from service.error_answers import ProblemResponse, answer_error
 from service.settings import Settings
 from service.turned_away import TurnedAway
 
-REASON = re.compile(r"[^\x20-\x7e]")
+UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 STALL_CHECK_S = 5.0
 """Between two looks at whether a client takes its answer."""
 CONNECTIONS_RETRY_S = 2
@@ -110,6 +110,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take bytes of a request; those of unfinished headers are counted."""
         if self._header_timer is None and self._is_between_requests():
             self._expect_headers()
+        if self._header_timer is not None and not self._header_bytes:
+            data = without_upgrade(data)
         super().data_received(data)
         if self._header_timer is None:
             return
@@ -262,6 +264,22 @@ class GuardedProtocol(HttpToolsProtocol):
         if closes:
             lines.append(b"connection: close")
         return b"\r\n".join((*lines, b"", body))
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """Take the wish for another protocol out of headers.
+
+    Clients that would rather speak HTTP/2, as Java's do by default, go on with 1.1 where they
+    find no answer to it; the parser would take it for the end of the request, body and all.
+
+    Parameters
+    ----------
+    data : bytes
+        The beginning of a request; left as it is when its headers are not complete.
+    """
+    end = data.find(b"\r\n\r\n")
+    head = data[: max(end, 0)]
+    return UPGRADE.sub(b"", head) + data[end:] if b"upgrade" in head.lower() else data
 
 
 def _connection_problem(status: HTTPStatus, detail: str) -> ProblemResponse:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from fastapi import FastAPI
 from starlette.datastructures import UploadFile
+from starlette.types import Message, Receive, Scope, Send
 
 from service import admission
-from service.admission import Line, Slots
+from service.admission import AdmissionMiddleware, Line, Slots
 from service.errors import OverloadedError
 from service.stopwatch import Stopwatch
 
@@ -305,3 +307,31 @@ def test_line_tidies_up_once_nobody_came_for_a_while(monkeypatch: pytest.MonkeyP
     slots.submit(lambda: None)
 
     assert tidied == ["up"]
+
+
+def test_place_is_free_before_a_slow_client_has_its_answer() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        taken.append(line.taken)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        taken.append(line.taken)
+        await send({"type": "http.response.body", "body": b"a picture"})
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def take_slowly(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            taken.append(line.taken)
+        await asyncio.sleep(0)
+
+    taken: list[int] = []
+    with Slots(1) as slots:
+        line = Line(slots, 3)
+        app = FastAPI()
+        app.state.line = line
+        scope = {"type": "http", "app": app, "headers": [(b"content-length", b"1")]}
+        asyncio.run(AdmissionMiddleware(answer)(scope, receive, take_slowly))
+
+    assert taken == [1, 1, 0]
+    assert line.taken == 0

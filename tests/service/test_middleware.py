@@ -13,7 +13,7 @@ from service import middleware
 from service.app import create_app
 from service.door import Door
 from service.middleware import BodyLimitMiddleware, DrainMiddleware, RequestIdMiddleware
-from service.server import build_protocol
+from service.server import build_protocol, without_upgrade
 from service.settings import Settings
 from tests.conftest import TestClient
 
@@ -189,3 +189,50 @@ def test_unsent_bytes_are_those_of_all_slow_clients(settings: Settings, door: Do
 
     assert protocol_class.unsent_bytes() == 42
     assert build_protocol(settings, door).unsent_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/health/live",
+        "/models/v12",
+        "/static/page/main.js",
+    ],
+)
+def test_head_is_get_without_body(path: str, client: TestClient) -> None:
+    expected = client.get(path)
+
+    response = client.head(path)
+
+    assert (response.status_code, response.content) == (200, b"")
+    for name in ("Content-Length", "Content-Type"):
+        assert response.headers[name] == expected.headers[name]
+
+
+def test_head_of_what_takes_pictures_is_refused(client: TestClient) -> None:
+    response = client.head("/colorize")
+
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert response.content == b""
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nUPGRADE: h2c\r\nX: y\r\n\r\nUpgrade: z",
+            b"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nUpgrade: z",
+        ),
+        (b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n", None),
+        (b"GET /upgrade HTTP/1.1\r\nX: upgrade:\r\n\r\n", None),
+    ],
+    ids=["in headers", "incomplete", "elsewhere"],
+)
+def test_wish_for_another_protocol_is_taken_out_of_headers(
+    received: bytes, expected: bytes | None
+) -> None:
+    assert without_upgrade(received) == (received if expected is None else expected)

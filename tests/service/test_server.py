@@ -116,6 +116,18 @@ def test_connection_that_is_not_http_answers_problem(service: Service) -> None:
     assert problem["detail"] == "Invalid HTTP request received."
 
 
+def test_post_of_client_that_would_rather_speak_http_2_is_answered(service: Service) -> None:
+    upgrade = (
+        b"Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n"
+    )
+    with service.connect() as connection:
+        connection.sendall(form_request(SMALL).replace(b"Host:", upgrade + b"Host:"))
+        answer = read_to_end(connection)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"\r\ncontent-type: image/png" in answer
+
+
 # Uploads
 
 
