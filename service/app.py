@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from service import __version__, errors, protocol, tracing
@@ -40,6 +40,7 @@ from service.routes import (
     variations,
 )
 from service.routes import metrics as metrics_routes
+from service.routes.strangers import refuse_strangers
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         },
     )
     for routes in (colorize, variations, compare, batch, palette):
-        app.include_router(routes.build_router(settings))
+        app.include_router(routes.build_router(settings), dependencies=[Depends(refuse_strangers)])
     app.include_router(models.router)
     app.include_router(inference.build_router(settings))
     app.include_router(health.build_router(settings))

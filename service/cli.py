@@ -166,8 +166,8 @@ def color(
         typer.Option(
             metavar="COLORS",
             rich_help_panel=STEERING,
-            help="1 to 8 colours, comma separated: hex, or names of CSS; "
-            "default: the model's choice.",
+            help="1 to 8 colours, comma separated: hex, or names of CSS; how much of each may "
+            "follow: navy:3,tomato; default: the model's choice.",
         ),
     ] = None,
     reference: Annotated[

@@ -41,6 +41,7 @@ class Look(TypedDict, total=False):
     ----------
     palette : str or sequence of str
         1 to 8 colours: hex or names of CSS; as one text they are comma separated.
+        How much there is to be of one may follow it: ``navy:3``.
     reference : path or bytes
         A picture whose colours are used, in place of `palette`.
     hints : sequence of (x, y, color)

@@ -50,7 +50,8 @@ class Prediction:
         Small a* and b* planes with the aspect of the picture, unnormalised; of
         each palette, or each variation.
     palettes : tuple of P ndarrays of float32, shape (K, 4)
-        The colours that were placed: L*, a*, b* and weight, none of weight 0.
+        The colours that were placed, or else those that are to be seen: L*, a*, b*
+        and weight, none of weight 0.
     """
 
     chroma: Float32
@@ -208,13 +209,17 @@ class Colorizer:
         chroma = chroma[:, : height // stride, : width // stride]
         if given is not None:
             # As they were given: arranged, they are still the same colours.
-            palettes = given.reshape(-1, *given.shape[-2:])
-            placed = list(np.broadcast_to(palettes, (len(chroma), *palettes.shape[1:])))
-        if placed is None:
-            # A graph that chooses and does not tell: then what is to be seen counts.
-            small = padded[:height:stride, :width:stride]
-            placed = [main_colors(np.dstack((small, planes))) for planes in chroma]
-        return Prediction(chroma, tuple(colors[colors[:, 3] > 0] for colors in placed))
+            given = given.reshape(-1, *given.shape[-2:])
+            placed = list(np.broadcast_to(given, (len(chroma), *given.shape[1:])))
+        small = padded[:height:stride, :width:stride]
+        palettes = []
+        for index, planes in enumerate(chroma):
+            colors = NO_COLOR[0] if placed is None else placed[index]
+            colors = colors[colors[:, 3] > 0]
+            # A graph may not tell what it placed, or place nothing beside many hints: then
+            # what is to be seen counts.
+            palettes.append(colors if len(colors) else main_colors(np.dstack((small, planes))))
+        return Prediction(chroma, tuple(palettes))
 
     def _condition(
         self, palette: Float32 | None, hints: Float32 | None, variations: Sequence[int]

@@ -26,6 +26,9 @@ SIMILAR_DISTANCE = 10.0
 """CIE76 under which two colours of a picture count as one: shades of the same
 paint, which the clusters of a large even area are."""
 
+LEAST_SHARE, LARGEST_SHARE = 0.001, 1000.0
+"""Of a colour that is named, beside the others."""
+
 COLOR_FORMS = "hex, such as ff8800, #ff8800 or f80, or a name of CSS, such as orange"
 
 HEX_COLOR = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6})", re.ASCII)
@@ -112,23 +115,40 @@ def parse_palette(text: str) -> Float32:
     Parameters
     ----------
     text : str
-        1 to `MAX_COLORS` colours, comma separated.
+        1 to `MAX_COLORS` colours, comma separated, each of which a colon and a share
+        may follow: ``navy:3,tomato`` has three times as much of navy.
 
     Returns
     -------
     palette : ndarray of float32, shape (K, 4)
-        In the order in which they were written, of weight 1 each.
+        In the order in which they were written, of weight 1 each; where shares are
+        named, they are weights, and add up to 1.
 
     Raises
     ------
     ValueError
-        When one of them is no colour, or there are too many; the message says
-        which.
+        When one of them is no colour or share, or there are too many; the message
+        says which.
     """
-    names = text.split(",")
-    if len(names) > MAX_COLORS:
-        raise ValueError(f"{len(names)} colours")
-    return colors_to_palette([parse_color(name) for name in names])
+    entries = text.split(",")
+    if len(entries) > MAX_COLORS:
+        raise ValueError(f"{len(entries)} colours")
+    parts = [entry.partition(":") for entry in entries]
+    palette = colors_to_palette([parse_color(name) for name, _, _ in parts])
+    if ":" in text:
+        palette[:, 3] = [_parse_share(share) if colon else 1 for _, colon, share in parts]
+        palette[:, 3] /= palette[:, 3].sum()
+    return palette
+
+
+def _parse_share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = np.nan
+    if not LEAST_SHARE <= share <= LARGEST_SHARE:
+        raise ValueError(f"not a share from {LEAST_SHARE} to {LARGEST_SHARE:.0f}: {text!r}")
+    return share
 
 
 def colors_to_palette(colors: Sequence[tuple[int, int, int]]) -> Float32:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from service.adjustments import NO_ADJUSTMENTS, Adjustments
 from service.cie import Float32
-from service.errors import InvalidRequestError, Violation, describe_violation
+from service.errors import InvalidRequestError, Violation, describe_violation, shorten
 from service.palettes import COLOR_FORMS, colors_to_palette, parse_color, parse_palette
 from service.parameters import MAX_COLORS
 from service.ranges import Range
@@ -85,8 +85,8 @@ def check_palette(text: str) -> str:
     except ValueError as error:
         raise PydanticCustomError(
             "palette",
-            "1 to {most} colours, comma separated, each {forms}",
-            {"most": MAX_COLORS, "forms": COLOR_FORMS},
+            "1 to {most} colours, comma separated, each {forms} ({wrong})",
+            {"most": MAX_COLORS, "forms": COLOR_FORMS, "wrong": shorten(str(error))},
         ) from error
     return text
 
@@ -185,12 +185,15 @@ def read_palette_names(text: str) -> Float32:
 
 
 def _invalid(error: ValidationError, *location: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        [
-            describe_violation({**details, "loc": (*location, *details["loc"])})
-            for details in error.errors()
-        ]
-    )
+    return InvalidRequestError([_describe(details, location) for details in error.errors()])
+
+
+def _describe(details: ErrorDetails, location: tuple[str, ...]) -> Violation:
+    violation = describe_violation({**details, "loc": (*location, *details["loc"])})
+    if details["type"] != "too_long":
+        return violation
+    counted = {"received": f"{details['ctx']['actual_length']} hints"}
+    return violation.model_copy(update=counted | {"accepted": f"up to {MAX_HINTS}"})
 
 
 def make_hints(hints: Sequence[Hint]) -> Float32 | None:

@@ -143,10 +143,17 @@ async def read_look(
         AfterValidator(lambda text: text if text is None else check_palette(text)),
         Query(
             description=f"1 to {MAX_COLORS} colours to use, comma separated: hex with or without "
-            "`#` (in an address `%23`), or names of CSS. Chosen by the model when not given.",
+            "`#` (in an address `%23`), or names of CSS; how much there is to be of one, beside "
+            "the others, may follow it. Chosen by the model when not given.",
             openapi_examples={
                 "chosen by the model": {"summary": "chosen by the model"},
-                **show({"hex": "ff00ff,00ffff", "names of CSS": "navy,tomato,beige"}),
+                **show(
+                    {
+                        "hex": "ff00ff,00ffff",
+                        "names of CSS": "navy,tomato,beige",
+                        "mostly navy": "navy:3,tomato,beige:0.5",
+                    }
+                ),
             },
         ),
     ] = None,

@@ -230,6 +230,18 @@ def test_predict_variations_of_palette_arrange_it_and_tell_it_as_given(
     np.testing.assert_allclose((third[0, 0], second[0, 0]), means, rtol=1e-5)
 
 
+def test_predict_that_places_no_palette_tells_what_is_seen(
+    steerable: Colorizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Colorizer._run
+    nothing = np.zeros((1, 7, 4), np.float32)
+    monkeypatch.setattr(Colorizer, "_run", lambda *inputs: (run(*inputs)[0], nothing))
+
+    (palette,) = steerable.predict(HALF_GREY).palettes
+
+    np.testing.assert_allclose(palette, [(50, 20, -15, 1)], atol=0.01)
+
+
 def test_predict_variation_of_palette_needs_no_input_of_that_name(tmp_path: Path) -> None:
     write_steerable_model(tmp_path, "v1", ("lightness", "palette"))
     colorizer = Registry.load(tmp_path, 1).get("v1")

@@ -95,6 +95,19 @@ def test_parse_palette_with_a_colour_missing_fails(text: str) -> None:
         parse_palette(text)
 
 
+def test_parse_palette_with_shares_weighs_by_them() -> None:
+    palette = parse_palette("navy:3, tomato,beige:0.5 ")
+
+    np.testing.assert_array_equal(palette[:, :3], parse_palette("navy,tomato,beige")[:, :3])
+    np.testing.assert_allclose(palette[:, 3], np.array([3, 1, 0.5]) / 4.5)
+
+
+@pytest.mark.parametrize("share", ["", "0", "-1", "nan", "inf", "1001", "0.0009", "half", "1:2"])
+def test_parse_palette_with_wrong_share_fails(share: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a share from 0\.001 to 1000: "):
+        parse_palette(f"navy:{share},red")
+
+
 def test_parse_palette_with_too_many_colours_counts_them() -> None:
     assert len(parse_palette(",".join(["red"] * MAX_COLORS))) == MAX_COLORS
     with pytest.raises(ValueError, match=r"^9 colours$"):

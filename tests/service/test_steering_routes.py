@@ -92,6 +92,10 @@ def unzip(response: httpx.Response) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+COLORIZE_NAMES = (
+    "model, metadata, palette, variation, saturation, brightness, contrast, tone, format, quality"
+)
+
 # Palette, reference
 
 
@@ -118,9 +122,19 @@ def test_post_with_palette_uses_it(palette: str, client: Client, png: bytes) -> 
     np.testing.assert_allclose(chroma_at(response.content, 0.5, 0.5), mean, atol=1)
 
 
-@pytest.mark.parametrize("palette", ["", "red,", "ff00gg", "rgb(1,2,3)", ",".join(["red"] * 9)])
+@pytest.mark.parametrize(
+    ("palette", "wrong"),
+    [
+        ("", "not a colour: ''"),
+        ("red,", "not a colour: ''"),
+        ("red,ff00gg", "not a colour: 'ff00gg'"),
+        ("rgb(1,2,3)", "not a colour: 'rgb(1'"),
+        (",".join(["red"] * 9), "9 colours"),
+        ("red,navy:0", "not a share from 0.001 to 1000: '0'"),
+    ],
+)
 def test_post_with_bad_palette_says_how_they_are_written(
-    palette: str, client: Client, png: bytes
+    palette: str, wrong: str, client: Client, png: bytes
 ) -> None:
     assert_invalid(
         post(client, "/colorize", png, params={"palette": palette}),
@@ -128,7 +142,7 @@ def test_post_with_bad_palette_says_how_they_are_written(
             "location": "query",
             "name": "palette",
             "received": palette,
-            "accepted": f"1 to 8 colours, comma separated, each {COLOR_FORMS}",
+            "accepted": f"1 to 8 colours, comma separated, each {COLOR_FORMS} ({wrong})",
         },
     )
 
@@ -251,6 +265,77 @@ def test_post_palette_of_wrong_count_fails(colors: str, client: Client, png: byt
             "accepted": "a whole number from 1 to 8",
         },
     )
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "received", "accepted"),
+    [
+        ("pallete=red", "pallete", "red", "no such name; perhaps palette"),
+        ("Hints=[]", "Hints", "[]", "no such name; perhaps hints"),
+        ("hints=[]", "hints", "[]", "a part of the form"),
+        ("palette=red&palette=blue", "palette", "red, blue", "given once"),
+        ("n=3", "n", "3", f"one of {COLORIZE_NAMES}"),
+        ("=", "", "", f"one of {COLORIZE_NAMES}"),
+    ],
+)
+def test_post_with_name_that_would_be_ignored_says_so(
+    query: str, name: str, received: str, accepted: str, client: Client, png: bytes
+) -> None:
+    assert_invalid(
+        post(client, f"/colorize?{query}", png),
+        {"location": "query", "name": name, "received": received, "accepted": accepted},
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "files", "name", "received", "accepted"),
+    [
+        ({"palette": "red"}, {}, "palette", "red", "in the address: ?palette="),
+        ({"hint": "[]"}, {}, "hint", "[]", "no such name; perhaps hints"),
+        ({"hints": ["[]", "[]"]}, {}, "hints", "[], []", "given once"),
+        (
+            {},
+            {"referrence": ("sea.png", b"")},
+            "referrence",
+            "the file sea.png",
+            "no such name; perhaps reference",
+        ),
+    ],
+)
+def test_post_with_part_that_would_be_ignored_says_so(
+    data: dict[str, Any],
+    files: dict[str, Any],
+    name: str,
+    received: str,
+    accepted: str,
+    client: Client,
+    png: bytes,
+) -> None:
+    assert_invalid(
+        post(client, "/colorize", png, data=data, files=files),
+        {"location": "form", "name": name, "received": received, "accepted": accepted},
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/colorize", "/colorize/variations", "/colorize/compare", "/colorize/batch", "/palette"],
+)
+def test_every_route_that_colours_knows_its_names(path: str, client: Client, png: bytes) -> None:
+    part = "files" if path == "/colorize/batch" else "file"
+    response = client.post(f"{path}?x=1", files={part: png, "y": png})
+
+    assert response.status_code == 422
+    assert [error["name"] for error in response.json()["errors"]] == ["x", "y"]
+
+
+def test_post_batch_takes_many_files_of_one_name(client: Client, png: bytes) -> None:
+    response = client.post("/colorize/batch", files=[("files", png), ("files", png)])
+
+    assert response.status_code == 200
 
 
 # Hints
