@@ -68,8 +68,8 @@ LABEL org.opencontainers.image.title="Colorization Autoencoder" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT"
-COPY --from=build /image/usr /usr
-COPY --from=build /image/app /app
+# All at once: only then do the folders keep their times, too.
+COPY --from=build /image /
 WORKDIR /app
 # Whatever writes, writes to /tmp.
 ENV HOST=0.0.0.0 PYTHONDONTWRITEBYTECODE=1

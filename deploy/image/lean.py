@@ -44,6 +44,11 @@ RULES = (
             "onnxruntime/backend",
         ),
     ),
+    Rule("what only those would load", ("google/protobuf", "google/_upb", "flatbuffers")),
+    Rule(
+        "colouring programs in hundreds of languages: no help page has one",
+        ("pygments/lexers/[a-z]*.py",),
+    ),
     Rule(
         "NumPy's Fortran and packaging tools",
         ("numpy/f2py", "numpy/distutils", "numpy/_pyinstaller"),
