@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from service.settings import Settings
-from tests.deploy.files import DEPLOY
+from tests.deploy.files import DEPLOY, foreign_tool, run
 
 FOLDER = DEPLOY / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
@@ -25,6 +25,20 @@ def manifest(name: str) -> Any:
 @pytest.mark.parametrize("name", KUSTOMIZATION["resources"])
 def test_manifest_fits_schema(name: str, version: str) -> None:
     kubernetes_validate.validate(manifest(name), version, strict=True)
+
+
+def test_kustomize_renders_what_fits_schema() -> None:
+    rendered = run(foreign_tool("kubectl"), "kustomize", FOLDER).stdout
+
+    documents = list(yaml.safe_load_all(rendered))
+    assert len(documents) == len(KUSTOMIZATION["resources"])
+    for document in documents:
+        kubernetes_validate.validate(document, NEWEST, strict=True)
+        assert LABELS.items() <= document["metadata"]["labels"].items()
+    (deployment,) = (each for each in documents if each["kind"] == "Deployment")
+    (image,) = KUSTOMIZATION["images"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"{image['name']}:{image['newTag']}"
 
 
 def test_every_manifest_is_applied() -> None:
