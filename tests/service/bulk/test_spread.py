@@ -195,7 +195,7 @@ def test_missing_library_is_told_before_anything_is_done(
         (["in", "out", "third"], "one of answers, with --engine ray. Received: in, out, third"),
         (["in", "-o", "-"], "one of answers, with --engine ray. Received: in, -"),
         (["in", "out", "--server", "http://localhost"], "not with --engine ray"),
-        (["absent", "out"], "error: [Errno 2] No such file or directory: 'absent'"),
+        (["absent", "out"], "error: No such file or directory: absent"),
         (["empty", "out"], "error: no pictures in empty"),
         (["in", "nostore://out"], "error: nostore://out: Protocol not known: nostore"),
         (["in", "out", "-m", "plain", "--palette", "red"], "`palette` needs a model that takes it"),
