@@ -37,14 +37,19 @@ class CommandRun:
         Pictures a second, from the start of the process to its end.
     steady_per_s : float
         From the first answer to the last.
+    first_s, last_s : float
+        From the start of the process to the first answer, and from the last answer
+        to its end.
     """
 
     per_s: float
     steady_per_s: float
+    first_s: float
+    last_s: float
 
 
-def write_folder(folder: Path, count: int) -> list[Path]:
-    """Write samples at a megapixel, `count` files of JPEG.
+def write_folder(folder: Path, count: int, side: int = SIDE) -> list[Path]:
+    """Write samples as squares, `count` files of JPEG.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def write_folder(folder: Path, count: int) -> list[Path]:
     pictures = []
     for path in SAMPLES:
         buffer = io.BytesIO()
-        Image.open(path).resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(
+        Image.open(path).resize((side, side), Image.Resampling.LANCZOS).save(
             buffer, "JPEG", quality=90
         )
         pictures.append(buffer.getvalue())
@@ -63,10 +68,11 @@ def write_folder(folder: Path, count: int) -> list[Path]:
     return [folder / f"{index:06}.jpg" for index in range(min(count, len(pictures)))]
 
 
-def run_command(folder: Path, count: int) -> CommandRun:
+def run_command(folder: Path, count: int, *options: str) -> CommandRun:
     """Colour a folder with the command, answers to a new folder, which is removed."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "service.cli", str(folder), "-o", out, "--json", "--quiet"]
+        command += options
         begin = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout  # noqa: S101 - it is a pipe
@@ -74,7 +80,8 @@ def run_command(folder: Path, count: int) -> CommandRun:
         seconds = time.perf_counter() - begin
     # The last line is the summary, told at once after the last answer.
     steady_s = told[-2] - told[0]
-    return CommandRun(count / seconds, (count - 1) / steady_s)
+    first_s, last_s = told[0] - begin, begin + seconds - told[-2]
+    return CommandRun(count / seconds, (count - 1) / steady_s, first_s, last_s)
 
 
 def run_processes(folders: list[Path], count: int) -> float:

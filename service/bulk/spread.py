@@ -34,6 +34,8 @@ from service.settings import Settings, available_cores
 
 # Ray reads these when it is loaded.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+# All that its nodes want to say here, and on standard output.
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import pyarrow as pa
@@ -197,7 +199,9 @@ def joined(address: str | None) -> Iterator[None]:
     try:
         with _muted():
             ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:
+        # Of any kind: one that takes too long to start is a plain one.
+        ray.shutdown()
         raise fault(f"no Ray at {address or 'this machine'}", error) from error
     try:
         yield

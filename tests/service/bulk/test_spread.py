@@ -245,6 +245,7 @@ def running(
 def finish(process: subprocess.Popen[str]) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     """What a run with --json told: pictures, its summary, and standard error."""
     stdout, stderr = process.communicate(timeout=400)
+    assert stdout.endswith("}\n"), stderr
     *documents, last = [json.loads(line) for line in stdout.splitlines()]
     return documents, last["summary"], stderr
 
