@@ -41,15 +41,16 @@ def main() -> None:
     medians = np.median(rows, axis=0)
     print(
         f"| {options.count:,} pictures of {options.side}x{options.side} | per s, first to last "
-        "| share | per s, start to end | share | to the first | after the last |"
+        "| share | per s, start to end | share | to the first | after the last "
+        "| CPU of the command itself, a picture |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for engine, (per_s, steady_per_s, first_s, last_s), share in zip(
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for engine, (per_s, steady_per_s, first_s, last_s, own_cpu_s), share in zip(
         ENGINES, medians, shares, strict=True
     ):
         print(
             f"| {engine} | {steady_per_s:.1f} | {share[1]:.1%} | {per_s:.1f} | {share[0]:.1%} "
-            f"| {first_s:.1f} s | {last_s:.1f} s |"
+            f"| {first_s:.1f} s | {last_s:.1f} s | {own_cpu_s / options.count * 1e3:.1f} ms |"
         )
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from bench.load import SAMPLES, Outcome
+from bench.processes import own_cpu_seconds
 
 SIDE = 1000
 """Of the pictures: a megapixel each."""
@@ -40,12 +41,16 @@ class CommandRun:
     first_s, last_s : float
         From the start of the process to the first answer, and from the last answer
         to its end.
+    own_cpu_s : float
+        Processor time of the process that was started, without those that it started,
+        from the first answer to the last.
     """
 
     per_s: float
     steady_per_s: float
     first_s: float
     last_s: float
+    own_cpu_s: float
 
 
 def write_folder(folder: Path, count: int, side: int = SIDE) -> list[Path]:
@@ -76,12 +81,16 @@ def run_command(folder: Path, count: int, *options: str) -> CommandRun:
         begin = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout  # noqa: S101 - it is a pipe
-            told = [time.perf_counter() for _ in process.stdout]
+            told, cpu_s = [], []
+            for _ in process.stdout:
+                told.append(time.perf_counter())
+                cpu_s.append(own_cpu_seconds(process.pid))
         seconds = time.perf_counter() - begin
     # The last line is the summary, told at once after the last answer.
     steady_s = told[-2] - told[0]
     first_s, last_s = told[0] - begin, begin + seconds - told[-2]
-    return CommandRun(count / seconds, (count - 1) / steady_s, first_s, last_s)
+    own_cpu_s = cpu_s[-2] - cpu_s[0]
+    return CommandRun(count / seconds, (count - 1) / steady_s, first_s, last_s, own_cpu_s)
 
 
 def run_processes(folders: list[Path], count: int) -> float:

@@ -1,8 +1,8 @@
 """What clients notice when a replica, or a whole machine, of a Ray cluster is lost.
 
 Two nodes on this machine, replicas on both, and clients that send pictures without
-pause and send again what was answered with 5xx or not at all. One replica is killed,
-then the node without the cluster's head, with all that runs on it.
+pause and send again what was answered with 5xx or not at all. The node without the
+cluster's head is killed, with all that runs on it, then one of the replicas.
 
     python -m bench.cluster_faults
 """
@@ -91,6 +91,8 @@ class Load:
             # A connection for each: as from many clients.
             response = httpx.post(self.url, files={"file": picture}, timeout=30)
             fault = str(response.status_code)
+            if response.is_error and "problem+json" not in response.headers["Content-Type"]:
+                fault += f" as {response.headers['Content-Type']}: {response.text[:60]!r}"
         except httpx.HTTPError as error:
             fault = type(error).__name__
         if fault == "200":
@@ -110,14 +112,32 @@ def replicas_running() -> int:
     return int(deployment.replica_states.get("RUNNING", 0))
 
 
-def wait_for_replicas(count: int, timeout_s: float) -> float:
-    """Wait until so many are there; seconds that it took."""
+def wait_for_replicas(count: int, timeout_s: float, node_id: str | None = None) -> float:
+    """Wait until so many are there, all on one node if it is named; seconds that it took."""
     start = time.monotonic()
-    while replicas_running() != count:
+    while replicas_running() != count or (
+        node_id is not None and len(replicas_on(node_id)) != count
+    ):
         if time.monotonic() - start > timeout_s:
             raise SystemExit(f"after {timeout_s:g} s not {count} replicas")
         time.sleep(0.2)
     return time.monotonic() - start
+
+
+def replicas_on(node_id: str) -> list[tuple[str, str]]:
+    """List the replicas that live on a node, by name and namespace."""
+    import ray
+    from ray._private.state import actors
+
+    named = ray.util.list_named_actors(all_namespaces=True)
+    namespaces = {actor["name"]: actor["namespace"] for actor in named}
+    return [
+        (actor["Name"], namespaces[actor["Name"]])
+        for actor in actors().values()
+        if actor["State"] == "ALIVE"
+        and actor["Address"]["NodeID"] == node_id
+        and "#colorize#" in actor["Name"]
+    ]
 
 
 def report(what: str, load: Load, killed: float, whole_s: float) -> None:
@@ -132,7 +152,7 @@ def report(what: str, load: Load, killed: float, whole_s: float) -> None:
 
 
 def main() -> None:
-    """Start two nodes, lose a replica, then a node."""
+    """Start two nodes, lose one, then a replica."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20, help="watched after each loss")
@@ -171,26 +191,25 @@ def main() -> None:
         time.sleep(options.seconds / 2)
         report("nothing", load, started, 0.0)
 
-        load.begin()
-        killed = time.monotonic()
-        replica = next(
-            actor
-            for actor in ray.util.list_named_actors(all_namespaces=True)
-            if "colorize" in actor["name"]
-        )
-        ray.kill(ray.get_actor(replica["name"], namespace=replica["namespace"]))
-        time.sleep(1)
-        whole_s = 1 + wait_for_replicas(REPLICAS, 60)
-        time.sleep(max(0.0, options.seconds - whole_s))
-        report("a replica", load, killed, whole_s)
-
+        on_second = replicas_on(second.node_id)
+        if not on_second:
+            raise SystemExit("the second node has no replica: its loss would show nothing")
         load.begin()
         killed = time.monotonic()
         cluster.remove_node(second, allow_graceful=False)
-        time.sleep(1)
-        whole_s = 1 + wait_for_replicas(REPLICAS, 60)
+        # Ray still counts those that it does not know to be lost.
+        whole_s = wait_for_replicas(REPLICAS, 60, cluster.head_node.node_id)
         time.sleep(max(0.0, options.seconds - whole_s))
-        report("a node", load, killed, whole_s)
+        report(f"a node, with {len(on_second)} of {REPLICAS} replicas", load, killed, whole_s)
+
+        load.begin()
+        killed = time.monotonic()
+        name, namespace = replicas_on(cluster.head_node.node_id)[0]
+        ray.kill(ray.get_actor(name, namespace=namespace))
+        time.sleep(1)
+        whole_s = 1 + wait_for_replicas(REPLICAS, 60, cluster.head_node.node_id)
+        time.sleep(max(0.0, options.seconds - whole_s))
+        report("a replica", load, killed, whole_s)
     serve.shutdown()
     ray.shutdown()
     cluster.shutdown()

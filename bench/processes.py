@@ -90,11 +90,11 @@ def get_status(port: int, path: str) -> int | None:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the server and all that it started."""
-    members = _members(process.pid)
+    started = members(process.pid)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_TIMEOUT_S)
-    for member in members:
+    for member in started:
         with contextlib.suppress(ProcessLookupError):
             os.kill(member, signal.SIGKILL)
     process.wait()
@@ -110,17 +110,22 @@ def free_port() -> int:
 
 def cpu_seconds(pid: int) -> float:
     """Processor time that a server's processes have spent so far."""
-    fields = (_stat_fields(member) for member in _members(pid))
+    return sum(own_cpu_seconds(member) for member in members(pid))
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """Processor time that one process has spent so far; 0 when it is gone."""
+    stat = _stat_fields(pid)
     # utime, stime: fields 14 and 15 of proc(5), counted from the third.
-    return sum(int(stat[11]) + int(stat[12]) for stat in fields if stat) / TICKS_PER_S
+    return (int(stat[11]) + int(stat[12])) / TICKS_PER_S if stat else 0.0
 
 
 def memory_bytes(pid: int) -> int:
     """Memory that a server's processes hold; what they share counts once."""
-    members = _members(pid)
-    if len(members) == 1:
-        return int(Path(f"/proc/{members[0]}/statm").read_text().split()[1]) * PAGE_BYTES
-    return sum(_proportional_bytes(member) for member in members)
+    all_of_it = members(pid)
+    if len(all_of_it) == 1:
+        return int(Path(f"/proc/{all_of_it[0]}/statm").read_text().split()[1]) * PAGE_BYTES
+    return sum(_proportional_bytes(member) for member in all_of_it)
 
 
 def reset_peak_memory(pid: int) -> None:
@@ -142,16 +147,16 @@ def _proportional_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
-def _members(root: int) -> list[int]:
+def members(root: int) -> list[int]:
     """List a process and all that descend from it."""
     parents = {}
     for path in Path("/proc").iterdir():
         if path.name.isdecimal() and (stat := _stat_fields(int(path.name))):
             parents[int(path.name)] = int(stat[1])
-    members = [root] if root in parents else []
-    for member in members:  # grows while it is read
-        members += [pid for pid, parent in parents.items() if parent == member]
-    return members
+    found = [root] if root in parents else []
+    for member in found:  # grows while it is read
+        found += [pid for pid, parent in parents.items() if parent == member]
+    return found
 
 
 def _stat_fields(pid: int) -> list[str] | None:

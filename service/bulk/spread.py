@@ -191,6 +191,8 @@ def joined(address: str | None) -> Iterator[None]:
     options: dict[str, Any] = {"address": address}
     if address is None:
         options = {
+            # And not one that somebody else has left running here.
+            "address": "local",
             "num_cpus": available_cores(),
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
