@@ -18,9 +18,10 @@ from service.bulk.tasks import Source, find_answers, leave_out_answers
 
 FIRST_PAGE = 2
 """Pictures of the first pages: small, so that every worker has some."""
-LARGEST_PAGE = 16
-"""Later: a second or two of work, which is what the loss of a worker costs at most."""
+LARGEST_PAGE = 64
+"""Later: some seconds of work, beside which it is little what a page costs whoever hands it out."""
 PAGES_OF_A_SIZE = 64
+"""Before their size doubles."""
 DONE_PAGE = 2048
 """Pictures on a page that has no work."""
 

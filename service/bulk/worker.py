@@ -10,7 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -19,11 +21,15 @@ from service.bulk.engine import Answer, Engine, EngineError
 from service.bulk.listing import Picture, Plan
 from service.bulk.local import LocalEngine
 from service.bulk.order import Order
+from service.bulk.places import LocalPlace
 from service.bulk.run import Outcome, color_picture
 from service.colorizer import read_card
 from service.settings import Settings
 from service.steering import Look
 
+LANES = 4
+"""Pictures of a page that are on their way at the same time, where one of the places is far: one
+is coloured while the others are waited for."""
 PAGES_WITH_CARE = 4
 """After a loss: those that were in the worker, and as many again."""
 
@@ -121,11 +127,14 @@ class Worker:
 
     def _tell(self, page: Sequence[Picture]) -> Iterator[Finished]:
         """Colour until the end of the page, or until nothing will succeed any more."""
-        for picture in page:
-            outcome = self._tell_one(picture)
-            yield Finished(picture, outcome)
-            if outcome.is_last:
-                return
+        with ThreadPoolExecutor(self._painter.lanes, "colorize") as pool:
+            # In one lane each as it is wanted, and none that is not.
+            do = map if self._painter.lanes == 1 else pool.map
+            for picture, outcome in zip(page, do(self._tell_one, page), strict=True):
+                yield Finished(picture, outcome)
+                if outcome.is_last:
+                    pool.shutdown(cancel_futures=True)
+                    return
 
     def _tell_one(self, picture: Picture) -> Outcome:
         plan = self._job.plan
@@ -139,7 +148,7 @@ class Worker:
 
 
 class Painter:
-    """Colours pictures in this process.
+    """Colours pictures in this process, one at a time, whoever asks for it.
 
     Parameters
     ----------
@@ -148,7 +157,9 @@ class Painter:
 
     def __init__(self, job: Job) -> None:
         self._plan = job.plan
-        self._engine = job.make_engine()
+        self._engine = _Alone(job.make_engine())
+        is_near = all(isinstance(place, LocalPlace) for place in (job.plan.source, job.plan.out))
+        self.lanes = 1 if is_near else LANES
 
     def close(self) -> None:
         """Do nothing: what it holds goes with it."""
@@ -170,6 +181,24 @@ class Painter:
         )
 
 
+class _Alone:
+    """An engine that has a core, and colours one picture at a time.
+
+    Parameters
+    ----------
+    engine : Engine
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+
+    def color(self, data: bytes) -> list[Answer]:
+        """Make the answers of an encoded picture; see `Engine`."""
+        with self._lock:
+            return self._engine.color(data)
+
+
 class Apart:
     """Colours pictures in a process that may die of them.
 
@@ -177,6 +206,9 @@ class Apart:
     ----------
     job : Job
     """
+
+    lanes = 1
+    """So that it is known of which."""
 
     def __init__(self, job: Job) -> None:
         self._job = job

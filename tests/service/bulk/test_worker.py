@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from service.bulk import worker as module
 from service.bulk.engine import Answer, Engine, EngineError
 from service.bulk.listing import Picture, Plan
 from service.bulk.order import Order
-from service.bulk.places import LocalPlace
+from service.bulk.places import LocalPlace, Place, RemotePlace, open_place
 from service.bulk.worker import Apart, Job, LocalMaker, Painter, Worker
 from service.colorizer import read_card
 from service.settings import Settings
@@ -80,6 +81,38 @@ def test_full_disk_ends_the_page(plan: Plan, monkeypatch: pytest.MonkeyPatch) ->
     )
 
     assert finished.outcome.is_last
+
+
+def test_far_places_are_waited_for_while_another_picture_is_coloured(
+    memory: Place,
+) -> None:
+    together = threading.Barrier(2, timeout=20)
+    coloring: list[bytes] = []
+
+    class Far(type(memory)):  # type: ignore[misc]
+        def read(self, path: str) -> bytes:
+            together.wait()
+            return path.encode()
+
+    class Single(Mirror):
+        def color(self, data: bytes) -> list[Answer]:
+            coloring.append(data)
+            assert len(coloring) == 1
+            answers = super().color(data)
+            coloring.remove(data)
+            return answers
+
+    assert isinstance(memory, RemotePlace)
+    source = Far(memory.file_system, memory.root)
+    plan = Plan(source, open_place("memory://out"), ORDER, ("v12",))
+    page = [picture(str(index)) for index in range(8)]
+
+    finished = Worker(Job(plan, Single), is_second=False).color(page)
+
+    assert [each.picture for each in finished] == page
+    assert [each.outcome.files for each in finished] == [
+        [f"memory:///out/{index}-v12.jpg"] for index in range(8)
+    ]
 
 
 def test_second_worker_survives_what_killed_the_first(
