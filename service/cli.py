@@ -328,6 +328,7 @@ def color(
 def _follow(report: Report, outcomes: Generator[Outcome], total: Callable[[], int | None]) -> None:
     """Tell of outcomes, until there are no more or the user does not want to wait."""
     from service.bulk.engine import EngineError
+    from service.bulk.report import show
     from service.bulk.run import has_workers
 
     try:
@@ -345,7 +346,7 @@ def _follow(report: Report, outcomes: Generator[Outcome], total: Callable[[], in
         if not report.tried:
             raise
         report.finish(total())
-        stderr_console().print(f"error: {error}", soft_wrap=True, markup=False)
+        stderr_console().print(f"error: {show(str(error))}", soft_wrap=True, markup=False)
         raise typer.Exit(SOME_FAILED) from None
     report.finish(total())
 
