@@ -38,6 +38,9 @@ class FragileEngine:
 
 
 def main() -> None:
+    # By its own name, not as what runs: other processes find it there.
+    from tests.service.bulk.ray_run import Fragile
+
     register()
     spread.LocalMaker = Fragile  # type: ignore[misc]
     cli.app(prog_name="colorize")
