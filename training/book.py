@@ -30,6 +30,9 @@ LEAST_DIFFERENCE = 12.0
 """CIEDE2000 between any two palettes of the book, colours matched: other choices
 shall look other."""
 CROWD_SIZE = 512
+CROWD_GAIN = 1.35
+"""Of the chroma of the crowd: centres of clusters are means, duller than what they
+stand for."""
 FIT_SCALE = 5.0
 """Palettes this much nearer (a*b* distance of curves) fit e times better."""
 
@@ -91,6 +94,29 @@ def curve_distances(curves: Float32, others: Float32, levels: Float32) -> Float3
     return distance
 
 
+def compress_chroma(chroma: Any, xp: Any = np) -> Any:
+    """Shrink chroma so that distances are about as large as they look.
+
+    Parameters
+    ----------
+    chroma : ndarray or Tensor, shape (..., 2)
+        CIE a*, b*.
+    xp : module
+        `numpy`, or `keras.ops` for tensors.
+
+    Returns
+    -------
+    ndarray or Tensor, shape (..., 2)
+
+    References
+    ----------
+    .. [1] CIE 116-1995, "Industrial colour-difference evaluation": CIE94, by which a
+       step of C* counts 1 / (1 + 0.045 C*); this is the sum of such steps from grey.
+    """
+    size = 0.045 * xp.sqrt(xp.sum(xp.square(chroma), axis=-1, keepdims=True) + 1e-6)
+    return chroma * (xp.log(1 + size) / size)
+
+
 @dataclass(frozen=True)
 class Book:
     """The palettes that a model chooses from when it is given none.
@@ -114,7 +140,7 @@ class Book:
 
     @classmethod
     def make(cls, palettes: Float32, levels: Float32, size: int = BOOK_SIZE) -> Book:
-        """Choose palettes that are colourful and differ from one another.
+        """Choose colourful palettes that differ, and that together cover a corpus.
 
         Parameters
         ----------
@@ -126,9 +152,10 @@ class Book:
             How many to choose; fewer when there are not as many.
         """
         order = np.random.default_rng(0).permutation(len(palettes))
-        chosen = _choose_different(_choose_colorful(palettes[order]), size)
+        crowd = palettes[order][:CROWD_SIZE]
+        chosen = _choose_covering(_choose_colorful(palettes[order]), crowd, size)
         frequency = _fit(palettes, levels, chosen).mean(axis=0)
-        return cls(chosen, palettes[order][:CROWD_SIZE], frequency)
+        return cls(chosen, crowd, frequency)
 
     def score(self, palettes: Float32, levels: Float32) -> Float32:
         """Say how well each palette of the book would replace those of pictures.
@@ -182,15 +209,28 @@ def _choose_colorful(palettes: Float32) -> Float32:
     return np.asarray(palettes[colorful])
 
 
-def _choose_different(palettes: Float32, size: int) -> Float32:
-    """Take palettes in order, but none that is nearly one of those taken."""
-    chosen: list[Float32] = []
-    for palette in palettes:
-        if all(matched_difference(palette, other) >= LEAST_DIFFERENCE for other in chosen):
-            chosen.append(palette)
-        if len(chosen) == size:
-            break
-    return np.stack(chosen)
+def _choose_covering(palettes: Float32, crowd: Float32, size: int) -> Float32:
+    """Take always the palette that brings the crowd nearest, but none like one taken."""
+    everywhere = np.full((len(crowd), LEVELS), 1 / LEVELS, np.float32)
+    distance = curve_distances(
+        compress_chroma(CROWD_GAIN * draw_curves(crowd)),
+        compress_chroma(draw_curves(palettes)),
+        everywhere,
+    )  # (crowd, n)
+    uncovered = np.full((len(crowd), 1), np.inf, np.float32)
+    is_left = np.ones(len(palettes), bool)
+    chosen: list[int] = []
+    while is_left.any() and len(chosen) < size:
+        left_uncovered = np.minimum(uncovered, distance).mean(axis=0)
+        best = int(np.where(is_left, left_uncovered, np.inf).argmin())
+        is_left[best] = False
+        if all(
+            matched_difference(palettes[best], palettes[other]) >= LEAST_DIFFERENCE
+            for other in chosen
+        ):
+            chosen.append(best)
+            uncovered = np.minimum(uncovered, distance[:, best, None])
+    return palettes[chosen]
 
 
 def _fit(palettes: Float32, levels: Float32, book: Float32) -> Float32:

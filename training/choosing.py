@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from service.color import merge_chroma
 from training.book import (
+    CROWD_GAIN,
     LEVEL_LIGHTNESS,
     LEVELS,
     Book,
+    compress_chroma,
     curve_distances,
     draw_curves,
 )
@@ -32,7 +34,7 @@ VARIATIONS = 16
 
 AIMED_COLORFULNESS = 84.0
 """What real abstract pictures have, about: the best palette is made as vivid as that takes."""
-OTHERS_COLORFULNESS = 60.0
+OTHERS_COLORFULNESS = 50.0
 """Of the other choices, which shall come near whatever is wanted: milder is never far off."""
 GAINS = (0.8, 1.1, 1.4, 1.7, 2.0)
 """Of chroma, between the least and the most that a palette is changed by."""
@@ -46,13 +48,10 @@ SMOOTH_STEP = 6.0
 LIGHTNESS_STRIDE = 8
 """The lightness of a picture is counted in cells of 8 x 8: noise apart, it is the same."""
 
-CROWD_GAIN = 1.35
-"""Of the chroma of the crowd: centres of clusters are means, duller than what they
-stand for."""
 LIKELIHOOD_POWER = 0.1
 """Of the scores as likelihoods: they are surer of themselves than right."""
-SCORE_WEIGHT = 0.1
-"""Of the score beside what a choice covers, in a*b* distance."""
+SCORE_WEIGHT = 0.05
+"""Of the score beside what a choice covers, in distance of compressed chroma."""
 
 ENOUGH_HINTS = 8.0
 """So many hints need no palette beside them."""
@@ -88,7 +87,7 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         self._hues = _hue_histograms(curves)
         self._opponents = _opponents(curves)  # (gains, size, 32, 2)
         self._curves = curves
-        self._crowd = crowd * np.float32(CROWD_GAIN)
+        self._crowd = compress_chroma(crowd * np.float32(CROWD_GAIN))
         self._nearest = curve_distances(crowd, curves, everywhere).argmin(axis=1)
 
     def call(
@@ -186,7 +185,7 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         Tensor of int, shape (N, 16)
         """
         curves, crowd = ops.convert_to_tensor(self._curves), ops.convert_to_tensor(self._crowd)
-        curves = gain[:, :, None, None] * curves  # (N, size, 32, 2)
+        curves = compress_chroma(gain[:, :, None, None] * curves, ops)  # (N, size, 32, 2)
         product = ops.einsum("cld,nbld->ncb", crowd, levels[:, None, :, None] * curves)
         crowd_power = ops.einsum("nl,cl->nc", levels, ops.sum(ops.square(crowd), axis=-1))
         power = ops.einsum("nl,nbl->nb", levels, ops.sum(ops.square(curves), axis=-1))

@@ -154,12 +154,16 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
 
 
 def as_function(model: keras.Model) -> ServedFunction:
-    """Make the graph that is served of a model: its inputs to its outputs."""
+    """Make the graph that is served of a model: its inputs to its outputs.
+
+    Outputs without a card are there for the loss alone and left out.
+    """
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name) for tensor in model.inputs]
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def served(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(model(list(tensors), training=False))
+        outputs = model(list(tensors), training=False)
+        return {name: tensor for name, tensor in outputs.items() if name in CARDS}
 
     return served
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras import ops
 from numpy.typing import NDArray
 
 from training.book import (
@@ -15,6 +16,7 @@ from training.book import (
     LEVEL_LIGHTNESS,
     LEVELS,
     Book,
+    compress_chroma,
     count_levels,
     curve_distances,
     draw_curves,
@@ -68,6 +70,23 @@ def test_curve_distances_count_where_the_picture_has_its_lightness() -> None:
     levels[1, [0, -1]] = (0.36, 0.64)
     distances = curve_distances(np.repeat(flat, 2, axis=0), others, levels)
     np.testing.assert_allclose(distances, [[5, 0], [5, 6]], rtol=1e-6)
+
+
+def test_compress_chroma_counts_steps_as_cie94_does() -> None:
+    """A step of C* at C* counts 1 / (1 + 0.045 C*), whatever the hue."""
+    size = np.linspace(0, 100, 10_001)
+    hue = np.array([np.cos(2.0), np.sin(2.0)])
+    compressed = np.asarray(compress_chroma(size[:, None] * hue))
+    steps = np.linalg.norm(np.diff(compressed, axis=0), axis=-1) / np.diff(size)
+    middles = (size[1:] + size[:-1]) / 2
+    np.testing.assert_allclose(steps[10:], 1 / (1 + 0.045 * middles[10:]), rtol=1e-3)
+    np.testing.assert_allclose(compressed[1:] @ hue, np.linalg.norm(compressed[1:], axis=-1))
+
+
+def test_compress_chroma_takes_tensors() -> None:
+    chroma = np.random.default_rng(0).normal(0, 40, (5, 2)).astype(np.float32)
+    tensor = ops.convert_to_numpy(compress_chroma(ops.convert_to_tensor(chroma), ops))
+    np.testing.assert_allclose(tensor, compress_chroma(chroma), rtol=1e-5)
 
 
 # The book
@@ -141,6 +160,18 @@ def test_make_palettes_are_clearly_different_and_real() -> None:
     assert all(contains(palettes, chosen) for chosen in book.palettes)
     differences = [matched_difference(*pair) for pair in combinations(book.palettes, 2)]
     assert min(differences) >= LEAST_DIFFERENCE
+
+
+def test_make_takes_first_what_brings_the_corpus_nearest() -> None:
+    """Many palettes about one, and a few far from it: first the one that all are near to."""
+    (center,), (far,) = random_palettes(1, chroma=40), random_palettes(1, chroma=40, seed=5)
+    far = far * np.float32([1, -1, -1, 1])
+    rng = np.random.default_rng(0)
+    around = center + rng.normal(0, 8, (30, 6, 4)).astype(np.float32) * np.float32([0, 1, 1, 0])
+    palettes = np.concatenate([far[None], around, center[None]])
+    first, second = make_book(palettes, size=2).palettes
+    assert matched_difference(first, center) < LEAST_DIFFERENCE / 2
+    np.testing.assert_array_equal(second, far)
 
 
 def test_make_size_is_the_most_it_takes() -> None:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from service.color import merge_chroma
 from training.book import (
+    CROWD_GAIN,
     LEVEL_LIGHTNESS,
     LEVELS,
     Book,
+    compress_chroma,
     count_levels,
     curve_distances,
     draw_curves,
@@ -22,7 +24,6 @@ from training.book import (
 )
 from training.choosing import (
     AIMED_COLORFULNESS,
-    CROWD_GAIN,
     ENOUGH_HINTS,
     GAINS,
     LIKELIHOOD_POWER,
@@ -58,7 +59,7 @@ def make_book(palettes: Array, crowd: Array | None = None) -> Book:
     return Book(palettes, crowd, np.full(len(palettes), 1 / len(palettes), np.float32))
 
 
-BOOK = make_book(random_palettes(20, 40, seed=0), random_palettes(50, 30, seed=1))
+BOOK = make_book(random_palettes(20, 33, seed=0), random_palettes(50, 30, seed=1))
 
 
 def make_lightness(count: int, seed: int = 0) -> Array:
@@ -187,7 +188,8 @@ def test_choose_palettes_covers_a_crowd_greedily() -> None:
     likelihood = (likelihood / likelihood.sum())[nearest]
     levels = np.repeat(count_levels(lightness[..., 0]), len(crowd), axis=0)
     curves *= foresee_gains(lightness)[:, None, None]
-    distance = curve_distances(crowd * np.float32(CROWD_GAIN), curves, levels)  # (crowd, size)
+    crowd, curves = (compress_chroma(chroma) for chroma in (crowd * np.float32(CROWD_GAIN), curves))
+    distance = curve_distances(crowd, curves, levels)  # (crowd, size)
     expected = [int(scores[0].argmax())]
     while len(expected) < VARIATIONS:
         covered = distance[:, expected].min(axis=1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import onnx
 import pytest
 from keras import ops
 
 from service.cie import lab_to_linear
 from training.ablate import ABLATIONS
 from training.architectures import find_architecture
+from training.export import as_function, convert
 from training.losses import make_loss
 from training.network import ARCHITECTURES
 from training.recipes import RECIPES, Recipe
@@ -30,6 +32,12 @@ def test_find_architecture_builds_what_it_says(name: str) -> None:
     stride = architecture.output_stride
     assert outputs["chroma"].shape == (1, 32 // stride, 48 // stride, 2)
     assert ("scores" in outputs) == architecture.is_conditional
+
+
+def test_quantised_serves_chroma_alone() -> None:
+    """Its logits are there for the loss."""
+    proto = onnx.load_from_string(convert(as_function(find_architecture("quantised").build(0))))
+    assert [tensor.name for tensor in proto.graph.output] == ["chroma"]
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
