@@ -32,13 +32,13 @@ Float32 = NDArray[np.float32]
 VARIATIONS = 16
 """How many choices a picture is given."""
 
-AIMED_COLORFULNESS = 84.0
+AIMED_COLORFULNESS = 88.0
 """What real abstract pictures have, about: the best palette is made as vivid as that takes."""
 OTHERS_COLORFULNESS = 50.0
 """Of the other choices, which shall come near whatever is wanted: milder is never far off."""
-GAINS = (0.8, 1.1, 1.4, 1.7, 2.0)
+GAINS = (0.8, 1.1, 1.4, 1.7, 2.0, 2.5)
 """Of chroma, between the least and the most that a palette is changed by."""
-COLORFULNESS_WEIGHT = 4.0
+COLORFULNESS_WEIGHT = 8.0
 HUE_WEIGHT, LEAST_HUE_ENTROPY, HUE_BINS = 8.0, 2.0, 12
 DRIFT_WEIGHT = 1.2
 """Palettes that would make the picture dull, or of few hues, or that would give parts
