@@ -206,9 +206,12 @@ def test_choose_palettes_covers_a_crowd_greedily() -> None:
 
 
 def test_choose_palettes_next_to_the_best_is_not_its_twin() -> None:
-    palettes = random_palettes(3, 40, seed=2)
-    twin = palettes[0] + np.float32([0.1, 0, 0, 0])
-    book = make_book(np.stack([palettes[0], twin, palettes[1], palettes[2]]), BOOK.crowd)
+    """The others are as good by themselves: the same colours, hues turned."""
+    best = BOOK.palettes[0]
+    twin = best + np.float32([0.1, 0, 0, 0])
+    turned = best * np.float32([1, -1, -1, 1]), best * np.float32([1, -1, 1, 1])
+    lighter = [palette + np.float32([0.2 * n, 0, 0, 0]) for n, palette in enumerate(turned, 1)]
+    book = make_book(np.stack([best, twin, *lighter]), BOOK.crowd)
     placed, _ = choose(book, np.array([[1, 0.9, 0, 0]], np.float32), variation=(0, 1))
     assert numbers_of(placed, book)[1] in (2, 3)
 
