@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -220,12 +221,16 @@ def load_models(settings: Settings) -> Registry:
     ModelFileError
         When a model cannot be used, or the default one is not there.
     """
-    registry = Registry.load(
-        settings.models_dir,
-        settings.intra_op_threads,
-        strict=settings.strict_models,
-        providers=settings.execution_providers,
-    )
+    # Side by side: a session is made without the interpreter.
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        tables = executor.submit(warm_up)
+        registry = Registry.load(
+            settings.models_dir,
+            settings.intra_op_threads,
+            strict=settings.strict_models,
+            providers=settings.execution_providers,
+        )
+    tables.result()
     if settings.default_model not in registry.names:
         error = errors.ModelFileError(
             settings.models_dir,
@@ -235,7 +240,6 @@ def load_models(settings: Settings) -> Registry:
         if settings.strict_models:
             raise error
         logger.error("Requests that name no model will fail: %s", error)
-    warm_up()
     return registry
 
 
