@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -244,7 +245,14 @@ def running(
 
 def finish(process: subprocess.Popen[str]) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     """What a run with --json told: pictures, its summary, and standard error."""
-    stdout, stderr = process.communicate(timeout=400)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    watchdog = threading.Timer(400, process.kill)
+    watchdog.start()
+    # Not `communicate`: it would lose what reading a line has read ahead.
+    stdout, stderr = process.stdout.read(), process.stderr.read()
+    process.wait()
+    watchdog.cancel()
     assert stdout.endswith("}\n"), stderr
     *documents, last = [json.loads(line) for line in stdout.splitlines()]
     return documents, last["summary"], stderr
