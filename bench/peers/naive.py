@@ -28,6 +28,7 @@ from training.network import build_unet
 NETWORK_SIDE = 256
 PALETTE = np.array([[[30, 20, 30, 1], [50, 60, -20, 1], [80, -20, 60, 1]]], np.float32)
 """L*, a*, b* and weight of three colours."""
+NO_HINTS = np.zeros((1, 1, 5), np.float32)
 
 
 def colorize(data: bytes, network: keras.Model) -> bytes:
@@ -46,7 +47,11 @@ def colorize(data: bytes, network: keras.Model) -> bytes:
     rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     lightness = color.rgb2lab(rgb)[..., 0]
     small = transform.resize(lightness, (NETWORK_SIDE, NETWORK_SIDE), anti_aliasing=True)
-    inputs = {"lightness": small[None, ..., None].astype(np.float32), "palette": PALETTE}
+    inputs = {
+        "lightness": small[None, ..., None].astype(np.float32),
+        "palette": PALETTE,
+        "hints": NO_HINTS,
+    }
     chroma = network.predict(inputs, verbose=0)["chroma"][0]
     lab = np.dstack((lightness, transform.resize(chroma, lightness.shape)))
     colored = np.rint(color.lab2rgb(lab) * 255).astype(np.uint8)
