@@ -28,11 +28,13 @@ from typing import Any
 import httpx
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from bench.processes import free_port, memory_bytes, running
 from service.formats import PILLOW_FORMATS
 from service.heif import is_heif
+from service.metadata import UPRIGHT
+from service.quiet import silence_libtiff
 
 SLOWEST_S = 10.0
 CONCURRENCY = 4
@@ -57,6 +59,8 @@ PICTURE_QUERIES = (
     "format=png&metadata=keep&palette=navy,ff6347",
     "format=auto&metadata=keep",
 )
+ACCEPT = "image/webp;q=0.8, image/png, image/*;q=0.1"
+"""Which wants PNG; what cannot be one may be anything."""
 HINTS = json.dumps([{"x": 0.25, "y": 0.5, "color": "#ff8800"}])
 
 
@@ -109,6 +113,8 @@ class Question:
         Raises `BadAnswerError` about an answer of 200 that is not good.
     is_steered : bool
         Whether there is a hint as well, and the file itself as the reference.
+    accept : str
+        What the client says that it takes.
     """
 
     address: str
@@ -116,6 +122,7 @@ class Question:
     uploads: Sequence[Upload]
     check: Check
     is_steered: bool = False
+    accept: str = "*/*"
 
     @property
     def form(self) -> dict[str, Any]:
@@ -134,6 +141,7 @@ class Question:
 def read_uploads(folders: Sequence[Path]) -> list[Upload]:
     """Read all files of folders, and let Pillow have a look at them."""
     warnings.simplefilter("ignore")
+    silence_libtiff()
     paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     return [
         Upload(path, path.read_bytes(), find_size(path))
@@ -159,10 +167,11 @@ def ask_each(
     check: Callable[[Upload, httpx.Response], None],
     *,
     is_steered: bool = False,
+    accept: str = "*/*",
 ) -> Iterator[Question]:
     """Ask about one file after the other."""
     for upload in uploads:
-        yield Question(address, "file", [upload], partial(check, upload), is_steered)
+        yield Question(address, "file", [upload], partial(check, upload), is_steered, accept)
 
 
 def ask_in_groups(uploads: Sequence[Upload]) -> Iterator[Question]:
@@ -181,6 +190,9 @@ def questions(uploads: Sequence[Upload]) -> dict[str, Iterator[Question]]:
     asked[f"{steered}, hints, reference"] = ask_each(
         steered, uploads, check_picture, is_steered=True
     )
+    asked[f"/colorize, Accept: {ACCEPT}"] = ask_each(
+        "/colorize", uploads, check_picture, accept=ACCEPT
+    )
     asked["/palette"] = ask_each("/palette", uploads, check_palette)
     variations = "/colorize/variations?n=2"
     asked[variations] = ask_each(variations, uploads, lambda _, answer: check_archive(2, answer))
@@ -195,7 +207,9 @@ def check_picture(upload: Upload, response: httpx.Response) -> None:
         answer.load()
         if upload.size is not None and answer.size != upload.size:
             raise BadAnswerError(f"{answer.size} in place of {upload.size}")
-        if "format=png" in str(response.url):
+        if answer.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT:
+            raise BadAnswerError("it is to be turned")
+        if answer.format == "PNG":
             error = lightness_error(upload.data, answer)
             if error > MOST_LIGHTNESS_ERROR:
                 raise BadAnswerError(f"lightness off by {error:.2f}")
@@ -280,7 +294,9 @@ async def ask(client: httpx.AsyncClient, question: Question, tally: Tally) -> No
     """Ask one question; faults go to the tally."""
     start = time.perf_counter()
     try:
-        response = await client.post(question.address, **question.form)
+        response = await client.post(
+            question.address, **question.form, headers={"Accept": question.accept}
+        )
     except httpx.HTTPError as error:
         tally.faults.append(question.describe(repr(error)))
         return

@@ -266,36 +266,6 @@ def test_decode_unread_kind_of_tiff_says_so() -> None:
 # Orientation and print resolution
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("format_name", sorted(set(ENCODABLE_FORMATS) - {"GIF", "BMP"}))
-def test_decode_exif_orientation_is_applied_once(
-    orientation: int, format_name: str, encode: Encode
-) -> None:
-    # Quarters of four levels, 32 x 16: wider than high, and all corners differ.
-    upright = np.kron([[30, 90], [150, 230]], np.ones((8, 16))).astype(np.uint8)
-    as_stored = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.T,
-        6: np.rot90(upright),
-        7: upright[::-1, ::-1].T,
-        8: np.rot90(upright, -1),
-    }[orientation]
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    data = encode(
-        Image.fromarray(np.ascontiguousarray(as_stored)).convert("RGB"), format_name, exif=exif
-    )
-
-    decoded = decode_image(data, LIMITS)
-
-    grey = decoded_grey(decoded).astype(int)
-    assert grey.shape == upright.shape
-    assert np.abs(grey - upright)[4:-4, 4:-4].mean() < 5
-
-
 def test_decode_damaged_exif_is_ignored(grey_gradient: Image.Image, encode: Encode) -> None:
     damaged = b"Exif\x00\x00II*\x00\xff\xff\xff\x7f" + bytes(range(40))
 
