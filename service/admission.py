@@ -42,6 +42,8 @@ many. A storm takes the processor from those that are served."""
 AGAIN_S = 1.0
 LONGEST_REFUSAL_S = 1.0
 """How much later than at once a refusal may come, however many there are."""
+LEAVE_LINE = "leave_line"
+"""In the state of a request: what is called when all its work is done, though not all is sent."""
 REST_S = 1.0
 """Without requests, after which there is time for tidying up."""
 
@@ -173,15 +175,20 @@ class Slots:
         return await self.run(read_and_call)
 
     @asynccontextmanager
-    async def stream(self) -> AsyncIterator[None]:
-        """Wait for the turn of an answer that is made while it is sent.
+    async def stream(self, *, may_be_refused: bool = True) -> AsyncIterator[None]:
+        """Wait for the turn to make an answer of several pictures.
 
-        It keeps a decoded picture, or finished ones, for as long as its client
-        takes: there must not be more of them than there are slots. It may be
-        refused here; later its client would be left with half an answer.
+        It keeps a decoded one, or finished ones: there must not be more of them than
+        there are slots.
+
+        Parameters
+        ----------
+        may_be_refused : bool
+            Not so once it has begun: its client would be left with half an answer.
         """
         async with self._streams:
-            self._check()
+            if may_be_refused:
+                self._check()
             yield
 
     @contextmanager
@@ -370,6 +377,8 @@ class AdmissionMiddleware:
             if taken_on and not is_over:
                 is_over = True
                 line.leave()
+
+        scope.setdefault("state", {})[LEAVE_LINE] = leave
 
         async def leave_and_send(message: Message) -> None:
             # All work is done: who takes his answer slowly takes no place from others.

@@ -43,6 +43,7 @@ from service.routes import (
 from service.routes import metrics as metrics_routes
 from service.routes.strangers import refuse_strangers
 from service.settings import Settings
+from service.spool import Room
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.registry = registry or load_models(settings)
+        # Half, so that archives that wait never keep pictures from being answered.
+        app.state.archive_room = Room(settings.max_total_answer_bytes // 2)
         with Slots(
             settings.working_slots,
             observe=observe_stage,
@@ -206,7 +209,7 @@ def check_unsent(app: FastAPI, max_bytes: int) -> None:
         When more bytes wait to be taken than `max_bytes`.
     """
     # Servers other than ours do not tell.
-    unsent_bytes = getattr(app.state, "unsent_bytes", int)()
+    unsent_bytes = getattr(app.state, "unsent_bytes", int)() + app.state.archive_room.used_bytes
     if unsent_bytes > max_bytes:
         raise errors.OverloadedError(max_bytes, UNSENT_RETRY_S, "bytes of answers not yet taken")
 

@@ -128,8 +128,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop waiting: from here on the application does, unless there is no room for it."""
         self._cancel_header_timer()
-        if not self._turn_away():
-            super().on_headers_complete()
+        if self._turn_away():
+            return
+        super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0":
+            # Chunks are of HTTP/1.1: here the end of the connection is that of an answer.
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = _UntoldLength()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -264,6 +269,19 @@ class GuardedProtocol(HttpToolsProtocol):
         if closes:
             lines.append(b"connection: close")
         return b"\r\n".join((*lines, b"", body))
+
+
+class _UntoldLength(int):
+    """What uvicorn compares a body with that may have any length."""
+
+    def __lt__(self, sent_bytes: int) -> bool:
+        return False
+
+    def __ne__(self, sent_bytes: object) -> bool:
+        return False
+
+    def __sub__(self, sent_bytes: int) -> _UntoldLength:
+        return self
 
 
 def without_upgrade(data: bytes) -> bytes:

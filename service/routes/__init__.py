@@ -1,6 +1,6 @@
 """The routes: each parses a request, calls one function, and answers."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
 
@@ -30,16 +30,6 @@ async def get_slots(request: Request, _: LoadedRegistry) -> Slots:
 
 
 WorkingSlots = Annotated[Slots, Depends(get_slots)]
-
-
-async def wait_for_stream(slots: WorkingSlots) -> AsyncIterator[None]:
-    """Hold the place of a streamed answer until all of it is sent."""
-    async with slots.stream():
-        yield
-
-
-StreamTurn = Depends(wait_for_stream, scope="request")
-"""What routes depend on whose answers are made while they are sent."""
 
 
 def content_disposition(upload_name: str | None, ending: str, kind: str = "inline") -> str:

@@ -1,8 +1,10 @@
 """POST /colorize/batch: many pictures in, a ZIP of coloured ones out, while it is made."""
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -24,9 +26,10 @@ from service.errors import (
 from service.images import Limits
 from service.names import UniqueNames
 from service.pipeline import ColorizedPicture, OutputOptions, colorize
-from service.routes import LoadedRegistry, StreamTurn, WorkingSlots, content_disposition
+from service.routes import LoadedRegistry, WorkingSlots, content_disposition
 from service.routes.ahead import run_ahead
 from service.routes.answers import ZIP_CONTENT, document_answer
+from service.routes.archives import ArchiveMaker, OpenMaker
 from service.routes.parameters import (
     READ_FORMATS,
     MetadataChoice,
@@ -70,7 +73,6 @@ def build_router(settings: Settings) -> APIRouter:
         "/colorize/batch",
         summary="Colour many pictures",
         response_class=Response,
-        dependencies=[StreamTurn],
         responses=document_answer(
             "A ZIP of `NAME-MODEL.EXTENSION`, `palettes.json` and, if files failed, `errors.json`.",
             ZIP_CONTENT,
@@ -82,6 +84,7 @@ def build_router(settings: Settings) -> APIRouter:
     async def color_batch(
         registry: LoadedRegistry,
         slots: WorkingSlots,
+        maker: OpenMaker,
         files: Annotated[
             list[UploadFile],
             File(
@@ -118,12 +121,9 @@ def build_router(settings: Settings) -> APIRouter:
                 logger.exception("Unexpected error in a batch")
                 return Failed(file.filename, unexpected_error().problem())
 
-        outcomes = run_ahead((partial(color, file) for file in files), settings.working_slots)
-        failures, first = await _find_first_picture(outcomes)
-        if first is None:
-            raise _nothing_colored(failures)
+        pieces = _pack(files, color, maker, settings.working_slots, f"-{model}")
         return StreamingResponse(
-            _pack(outcomes, failures, first, f"-{model}"),
+            await maker.start(pieces),
             media_type=ZIP_MEDIA_TYPE,
             headers={
                 "Content-Disposition": content_disposition(
@@ -149,18 +149,6 @@ def _color_file(
     return colorize(file.file.read(), colorizer, limits, output, look)
 
 
-async def _find_first_picture(
-    outcomes: AsyncIterator[Outcome],
-) -> tuple[list[Failed], Colored | None]:
-    """Go on until a picture is there: only then is it certain that the answer is good."""
-    failures: list[Failed] = []
-    async for outcome in outcomes:
-        if isinstance(outcome, Colored):
-            return failures, outcome
-        failures.append(outcome)
-    return failures, None
-
-
 def _nothing_colored(failures: list[Failed]) -> ColorizeError:
     """Make the error of a batch in which no file is a picture."""
     if any(failure.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR for failure in failures):
@@ -179,11 +167,24 @@ def _nothing_colored(failures: list[Failed]) -> ColorizeError:
 
 
 async def _pack(
-    outcomes: AsyncIterator[Outcome], failures: list[Failed], first: Colored, ending: str
-) -> AsyncIterator[bytes]:
-    """Yield the archive, each picture as soon as its turn has come."""
+    files: list[UploadFile],
+    color: Callable[[UploadFile], Awaitable[Outcome]],
+    maker: ArchiveMaker,
+    ahead: int,
+    ending: str,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the archive, each picture as soon as its turn has come.
+
+    Nothing before the first one: only then is it certain that the answer is good.
+    """
     archive, names = ZipWriter(), UniqueNames()
     palettes: list[dict[str, Any]] = []
+    failures: list[Failed] = []
+    waiting = deque(files)
+
+    def next_calls() -> Iterator[Callable[[], Awaitable[Outcome]]]:
+        while waiting and maker.has_room:
+            yield partial(color, waiting.popleft())
 
     def add(colored: Colored) -> bytes:
         picture = colored.picture
@@ -193,12 +194,15 @@ async def _pack(
         )
         return archive.add(name, picture.data)
 
-    yield add(first)
-    async for outcome in outcomes:
-        if isinstance(outcome, Colored):
-            yield add(outcome)
-        else:
-            failures.append(outcome)
+    while waiting:
+        async with maker.turn():
+            async for outcome in run_ahead(next_calls(), ahead):
+                if isinstance(outcome, Colored):
+                    yield await asyncio.to_thread(add, outcome)
+                else:
+                    failures.append(outcome)
+    if not palettes:
+        raise _nothing_colored(failures)
     yield archive.add("palettes.json", _one_a_line(palettes))
     if failures:
         problems = [

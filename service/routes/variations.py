@@ -1,9 +1,12 @@
 """POST /colorize/variations: a picture in, several colourings of it out."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from itertools import takewhile
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
@@ -14,11 +17,10 @@ from service.archive import ZipWriter
 from service.images import Limits
 from service.names import UniqueNames
 from service.parameters import MOST_VARIATIONS
-from service.pipeline import Colorings, predict_colorings
+from service.pipeline import Colorings, ColorizedPicture, predict_colorings
 from service.ranges import Range
 from service.routes import (
     LoadedRegistry,
-    StreamTurn,
     WorkingSlots,
     content_disposition,
     palette_header,
@@ -31,6 +33,7 @@ from service.routes.answers import (
     document_answer,
     timing_header,
 )
+from service.routes.archives import ArchiveMaker, OpenMaker
 from service.routes.parameters import (
     MetadataChoice,
     ModelName,
@@ -56,7 +59,6 @@ def build_router(settings: Settings) -> APIRouter:
         "/colorize/variations",
         summary="Colour a picture in several ways",
         response_class=Response,
-        dependencies=[StreamTurn],
         responses=document_answer(
             "A ZIP of `NAME-MODEL-VARIATION.EXTENSION` and `palettes.json`, or one sheet.",
             ZIP_CONTENT | PICTURE_CONTENT,
@@ -65,6 +67,7 @@ def build_router(settings: Settings) -> APIRouter:
     async def color_variations(
         registry: LoadedRegistry,
         slots: WorkingSlots,
+        maker: OpenMaker,
         file: PictureFile,
         requested_look: Annotated[RequestedLook, Depends(read_look)],
         requested_output: Annotated[RequestedOutput, Depends(read_output)],
@@ -97,38 +100,81 @@ def build_router(settings: Settings) -> APIRouter:
             picture = await slots.run_on(file, draw_variations, colorizer, limits, output, look, n)
             return answer_picture(picture, file.filename, f"-{model}-variations")
         output = requested_output.of_archive(keep_metadata=metadata == "keep")
-        colorings = await slots.run_on(file, predict_colorings, colorizer, limits, output, look, n)
+        told: dict[str, str] = {}
+
+        def predict(done: int) -> Colorings:
+            rest = replace(look, variation=look.variation + done)
+            file.file.seek(0)
+            data = file.file.read()
+            colorings = predict_colorings(data, colorizer, limits, output, rest, n - done)
+            # What all have in common is told ahead of them.
+            told.setdefault("Server-Timing", timing_header(colorings.timings_ms))
+            told.setdefault("X-Colorize-Palette", palette_header(colorings.palettes))
+            return colorings
+
+        pictures = _Pictures(predict, slots, maker, ahead)
+        pieces = await maker.start(_pack(pictures, maker, n, file.filename, model, look.variation))
+        disposition = content_disposition(file.filename, f"-{model}-variations.zip", "attachment")
         return StreamingResponse(
-            _pack(colorings, slots, ahead, file.filename, model, look.variation),
+            pieces,
             media_type=ZIP_MEDIA_TYPE,
-            headers={
-                "Content-Disposition": content_disposition(
-                    file.filename, f"-{model}-variations.zip", "attachment"
-                ),
-                "Server-Timing": timing_header(colorings.timings_ms),
-                "X-Colorize-Palette": palette_header(colorings.palettes),
-            },
+            headers={"Content-Disposition": disposition, **told},
         )
 
     return router
 
 
+class _Pictures:
+    """The pictures of an archive.
+
+    Parameters
+    ----------
+    predict : callable
+        Predicts them; from the one of a number on, counted from 0.
+    slots : Slots
+    maker : ArchiveMaker
+    ahead : int
+        How many are finished at a time.
+    """
+
+    def __init__(
+        self, predict: Callable[[int], Colorings], slots: Slots, maker: ArchiveMaker, ahead: int
+    ) -> None:
+        self._predict = predict
+        self._slots = slots
+        self._maker = maker
+        self._ahead = ahead
+
+    async def finish_from(self, number: int) -> AsyncIterator[ColorizedPicture]:
+        """Yield pictures while there is room for them; all that they share is forgotten then."""
+        colorings = await self._slots.run(self._predict, number)
+        indices = takewhile(lambda _: self._maker.has_room, range(len(colorings)))
+        calls = (partial(self._slots.run, colorings.finish, index) for index in indices)
+        async for picture in run_ahead(calls, self._ahead):
+            yield picture
+
+
 async def _pack(
-    colorings: Colorings,
-    slots: Slots,
-    ahead: int,
+    pictures: _Pictures,
+    maker: ArchiveMaker,
+    count: int,
     upload_name: str | None,
     model: str,
     first: int,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield the archive, each picture as soon as it is done."""
-    archive, names, entries = ZipWriter(), UniqueNames(), []
-    calls = (partial(slots.run, colorings.finish, index) for index in range(len(colorings)))
-    number = first
-    async for picture in run_ahead(calls, ahead):
+    archive, names = ZipWriter(), UniqueNames()
+    entries: list[dict[str, Any]] = []
+
+    def add(picture: ColorizedPicture) -> bytes:
+        number = first + len(entries)
         name = names.take(upload_name, f"-{model}-{number}{picture.extension}")
         entries.append({"file": name, "variation": number, "palette": picture.palettes[0]})
-        yield archive.add(name, picture.data)
-        number += 1
+        return archive.add(name, picture.data)
+
+    while len(entries) < count:
+        async with maker.turn():
+            async for picture in pictures.finish_from(len(entries)):
+                yield await asyncio.to_thread(add, picture)
     yield archive.add("palettes.json", json.dumps(entries, indent=2).encode())
     yield archive.close()

@@ -76,8 +76,9 @@ def test_settings_of_service_are_accepted(everything: Any, monkeypatch: pytest.M
     memory_bytes = int(service["deploy"]["resources"]["limits"]["memory"])
     assert settings.max_total_upload_bytes + settings.max_total_answer_bytes < memory_bytes / 2
     # Bodies wait in /tmp.
-    assert service["tmpfs"] == ["/tmp:size=320m,mode=1777"]
-    assert settings.max_total_upload_bytes < 320 * 1024**2
+    assert service["tmpfs"] == ["/tmp:size=448m,mode=1777"]
+    waiting_bytes = settings.max_total_upload_bytes + settings.max_total_answer_bytes // 2
+    assert waiting_bytes < 448 * 1024**2
     assert settings.api_keys == ()
 
 

@@ -15,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive, Scope, Send
 
 from service import admission
-from service.admission import AdmissionMiddleware, Line, Slots
+from service.admission import LEAVE_LINE, AdmissionMiddleware, Line, Slots
 from service.errors import OverloadedError
 from service.stopwatch import Stopwatch
 
@@ -258,6 +258,10 @@ def test_first_work_may_be_refused_and_what_follows_not() -> None:
         async with slots.stream():
             ran.append("stream")
 
+    async def go_on_with_stream(slots: Slots) -> None:
+        async with slots.stream(may_be_refused=False):
+            ran.append("the rest of a stream")
+
     ran: list[object] = []
     upload = UploadFile(io.BytesIO(b"picture"))
     with Slots(1, check=refuse) as slots:
@@ -267,8 +271,9 @@ def test_first_work_may_be_refused_and_what_follows_not() -> None:
             asyncio.run(begin_stream(slots))
         assert ran == []
         asyncio.run(slots.run(ran.append, "what follows"))
+        asyncio.run(go_on_with_stream(slots))
 
-    assert ran == ["what follows"]
+    assert ran == ["what follows", "the rest of a stream"]
 
 
 def test_stream_waits_for_another_to_end() -> None:
@@ -307,6 +312,32 @@ def test_line_tidies_up_once_nobody_came_for_a_while(monkeypatch: pytest.MonkeyP
     slots.submit(lambda: None)
 
     assert tidied == ["up"]
+
+
+def test_place_is_free_when_the_work_is_done_though_not_all_is_sent() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        for _ in range(2):
+            scope["state"][LEAVE_LINE]()
+            taken.append(line.taken)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Message) -> None:
+        raise AssertionError("nothing is sent")
+
+    taken: list[int] = []
+    with Slots(1) as slots:
+        line = Line(slots, 3)
+        line.enter()
+        app = FastAPI()
+        app.state.line = line
+        scope = {"type": "http", "app": app, "headers": [(b"content-length", b"1")]}
+        asyncio.run(AdmissionMiddleware(answer)(scope, receive, send))
+
+    assert taken == [1, 1]
+    assert line.taken == 1
 
 
 def test_place_is_free_before_a_slow_client_has_its_answer() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import signal
 import socket
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,7 @@ from tests.service.processes import (
 )
 
 SMALL = large_picture(64)
+MIDDLE = large_picture(1000)
 LARGE = large_picture(2500)
 """Takes the better part of a second, or more."""
 
@@ -42,6 +45,7 @@ def service(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         max_header_bytes=20_000,
         max_upload_bytes=1_000_000,
         saturated_after_s=0,
+        max_total_answer_bytes=32_000_000,
     ) as running:
         yield running
 
@@ -226,6 +230,40 @@ def test_client_that_goes_away_frees_its_place(service: Service) -> None:
 
     wait_until(lambda: service.post(SMALL).status_code == 200)
     assert "Traceback" not in service.log.read_text()
+
+
+# Slow clients
+
+
+def batch_request(service: Service, count: int) -> bytes:
+    """Ask for an archive of pictures of 3 MB each, as clients do that know of no chunks."""
+    files = [("files", ("a.png", MIDDLE))] * count
+    request = httpx.Request("POST", f"{service.url}/colorize/batch?format=bmp", files=files)
+    head = f"POST {request.url.raw_path.decode()} HTTP/1.0\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    return head.encode() + b"\r\n" + request.read()
+
+
+def test_archives_that_are_taken_slowly_keep_no_turn_from_others(service: Service) -> None:
+    request = batch_request(service, 5)
+    with contextlib.ExitStack() as connections:
+        # More than there are slots and places in line together.
+        *slow, fast = [connections.enter_context(service.connect()) for _ in range(4)]
+        for connection in slow:
+            connection.sendall(request)
+            # It has begun.
+            assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"
+        fast.sendall(request)
+        answer = read_to_end(fast)
+        # In the end they have the same, made in several turns.
+        assert [read_to_end(connection)[-20:] for connection in slow] == [answer[-20:]] * 3
+
+    head, _, archive = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        assert files.testzip() is None
+        assert len(files.namelist()) == 6
 
 
 # Shutdown

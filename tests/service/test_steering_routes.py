@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from PIL import Image
 from starlette.types import Message
 
 from service import pipeline
+from service.admission import Slots
 from service.app import create_app
 from service.color import rgb_to_lab
 from service.colorizer import Colorizer
@@ -841,6 +843,35 @@ def test_post_archive_that_has_begun_is_finished_while_answers_pile_up(
         assert len(archive.namelist()) == 5
     again = client.post(route, files={"files" if is_batch else "file": png})
     assert again.status_code == 503
+
+
+@pytest.mark.parametrize("route", ["/colorize/batch", "/colorize/variations"])
+def test_post_archive_made_in_many_turns_is_the_same(
+    route: str,
+    steerable_app: FastAPI,
+    client: Client,
+    png: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[bool] = []
+    take_turn = Slots.stream
+
+    def count(slots: Slots, *, may_be_refused: bool) -> AbstractAsyncContextManager[None]:
+        begun.append(not may_be_refused)
+        return take_turn(slots, may_be_refused=may_be_refused)
+
+    monkeypatch.setattr(Slots, "stream", count)
+    is_batch = route == "/colorize/batch"
+    parts = [("files", f"{n}.png", png) for n in range(4)] if is_batch else [("file", "a.png", png)]
+    at_once = b"".join(stream(steerable_app, route, parts, lambda _: None))
+    assert begun == [False]
+
+    monkeypatch.setattr(steerable_app.state.archive_room, "max_bytes", 1)
+    in_turns = b"".join(stream(steerable_app, route, parts, lambda _: None))
+
+    assert in_turns == at_once
+    # Only the first could have been refused; two may be finished in each.
+    assert begun in ([False, False, True, True, True], [False, False, True])
 
 
 # Documentation
