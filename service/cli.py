@@ -540,11 +540,11 @@ def _color_tasks(
         else:
             upcoming.append(task)
     if upcoming:
-        threads = min(jobs or workshop.jobs(), len(upcoming))
-        engine = workshop.engine(order, threads)
+        jobs = jobs or workshop.jobs()
+        engine = workshop.engine(order, jobs, len(upcoming))
         # What is there by now stays to the end: nobody need look through it for what can go.
         gc.freeze()
-        yield from run_tasks(upcoming, engine, threads)
+        yield from run_tasks(upcoming, engine, min(jobs, len(upcoming)))
 
 
 def _choose_models(text: str | None, known: Sequence[str], *, compares: bool) -> tuple[str, ...]:

@@ -1,13 +1,19 @@
-"""The colours that sRGB can show, and how much chroma the others must lose."""
+"""The colours that sRGB can show, and how much chroma the others must lose.
+
+How far chroma may go, at each lightness and in each hue, is in `gamut.png`, a 16-bit
+picture: to find it takes longer than to start. `python -m service.gamut` makes it anew.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from service.cie import Float32, lab_to_linear
+from service.cie import Float32, UInt16, lab_to_linear
 
 GAMUT_TOLERANCE = np.float32(1e-4)
 """Linear light that may be clipped: far below one 8-bit code."""
@@ -27,8 +33,11 @@ LARGEST_SIZE = 256.0
 BISECTIONS = 14
 """To a 64th of a unit of chroma, always inside."""
 TINY_SIZE = np.float32(1e-6)
-ROWS_AT_A_TIME = 2
-"""While the table is made."""
+SIZE_UNIT = np.float32(LARGEST_SIZE / 2**BISECTIONS)
+"""What sizes are whole multiples of."""
+TABLE_FILE = Path(__file__).with_name("gamut.png")
+TABLE_LIGHTNESS = np.linspace(0, 100, LIGHTNESS_STEPS + 1, dtype=np.float32)
+"""L* of each row of it."""
 
 
 def lab_to_linear_in_gamut(lightness: Float32, a: Float32, b: Float32) -> Float32:
@@ -134,24 +143,29 @@ def _between(first: Float32, second: Float32, share: Float32) -> Float32:
 
 @cache
 def _largest_size_table() -> Float32:
-    """Largest |a*| + |b*| within sRGB by lightness and hue.
+    """Largest |a*| + |b*| within sRGB, shape (LIGHTNESS_STEPS + 1, HUE_STEPS + 1)."""
+    with Image.open(TABLE_FILE, formats=("PNG",)) as table:
+        return np.asarray(table, np.float32) * SIZE_UNIT
+
+
+def find_largest_sizes(lightness: Float32) -> UInt16:
+    """Find the largest |a*| + |b*| within sRGB, by hue.
+
+    Parameters
+    ----------
+    lightness : ndarray of float32, shape (n,)
 
     Returns
     -------
-    ndarray of float32, shape (LIGHTNESS_STEPS + 1, HUE_STEPS + 1)
-        L* from 0 to 100; hue along the diamond, from -2 at -b* over -1 at -a*,
-        0 at +b* and 1 at +a* to 2, which is -b* again.
+    ndarray of uint16, shape (n, HUE_STEPS + 1)
+        In multiples of `SIZE_UNIT`; hue along the diamond, from -2 at -b* over -1 at
+        -a*, 0 at +b* and 1 at +a* to 2, which is -b* again.
     """
     hue = np.linspace(-2, 2, HUE_STEPS + 1, dtype=np.float32)
     b = 1 - np.abs(hue)
     a = np.copysign(1 - np.abs(b), hue)
-    lightness = np.linspace(0, 100, LIGHTNESS_STEPS + 1, dtype=np.float32)
-    table = np.empty((lightness.size, hue.size), np.float32)
-    # Two rows at a time stay in the cache, and below what the C library asks the system for.
-    for first in range(0, lightness.size, ROWS_AT_A_TIME):
-        rows = slice(first, first + ROWS_AT_A_TIME)
-        table[rows] = _largest_size(np.repeat(lightness[rows, None], hue.size, axis=1), a, b)
-    return table
+    sizes = _largest_size(np.repeat(lightness[:, None], hue.size, axis=1), a, b)
+    return (sizes / SIZE_UNIT).astype(np.uint16)
 
 
 def _largest_size(lightness: Float32, a: Float32, b: Float32) -> Float32:
@@ -165,3 +179,7 @@ def _largest_size(lightness: Float32, a: Float32, b: Float32) -> Float32:
         outside = _is_outside(lab_to_linear(lightness, a * trial, b * trial), lightness)
         inside = np.where(outside, inside, trial)
     return inside
+
+
+if __name__ == "__main__":
+    Image.fromarray(find_largest_sizes(TABLE_LIGHTNESS)).save(TABLE_FILE, optimize=True)

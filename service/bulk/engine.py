@@ -59,6 +59,13 @@ class Engine(Protocol):
         """
 
 
+class RunEngine(Engine, Protocol):
+    """The engine of a run, which ends with it."""
+
+    def close(self) -> None:
+        """Let go of what it holds; what is in work may end without an answer."""
+
+
 class Workshop(Protocol):
     """A place with models, where pictures can be coloured."""
 
@@ -77,8 +84,16 @@ class Workshop(Protocol):
     def jobs(self) -> int:
         """Tell how many pictures it takes at a time unless the user says."""
 
-    def engine(self, order: Order, jobs: int) -> Engine:
-        """Get ready to colour as ordered, in so many threads.
+    def engine(self, order: Order, jobs: int, count: int) -> RunEngine:
+        """Get ready to colour as ordered.
+
+        Parameters
+        ----------
+        order : Order
+        jobs : int
+            Pictures at the same time, as far as there are so many.
+        count : int
+            Pictures that there will be.
 
         Raises
         ------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from service.bulk.engine import Answer
+from service.bulk.crew import CAN_COPY, Crew
+from service.bulk.engine import Answer, RunEngine
 from service.bulk.order import Order
 from service.card import ModelCard
 from service.color import warm_up
@@ -20,9 +22,13 @@ from service.pipeline import (
     predict_colorings,
     read_palette,
 )
+from service.providers import CPU_ONLY
 from service.settings import Settings, available_cores
 from service.sheets import draw_comparison, draw_variations
 from service.steering import Look, make_hints, read_palette_names
+
+PICTURES_WORTH_A_PROCESS = 24
+"""So many for each, and what a process costs, the models once more, is less than it saves."""
 
 
 class LocalWorkshop:
@@ -50,10 +56,20 @@ class LocalWorkshop:
         """Tell how many pictures the service would colour at a time."""
         return self._settings.working_slots
 
-    def engine(self, order: Order, jobs: int) -> LocalEngine:
-        """Load the models of an order."""
-        threads = max(1, available_cores() // jobs)
-        return LocalEngine(self._settings, order, threads, read_look(order, self._limits))
+    def engine(self, order: Order, jobs: int, count: int) -> RunEngine:
+        """Load the models of an order, in this process or, for many pictures, in others."""
+        settings, look = self._settings, read_look(order, self._limits)
+        at_once = min(jobs, count)
+        # What has no picture of its own helps with those of others; never more than there is.
+        threads = settings.intra_op_threads * (jobs // at_once)
+        threads = max(1, min(threads, available_cores() // at_once))
+        make_engine = partial(LocalEngine, settings, order, threads, look)
+        is_worth_it = at_once > 1 and count >= PICTURES_WORTH_A_PROCESS * at_once
+        if is_worth_it and CAN_COPY and settings.execution_providers == CPU_ONLY:
+            # Once, for all of them.
+            warm_up()
+            return Crew(make_engine, at_once)
+        return make_engine()
 
     def read_palette(self, data: bytes, count: int) -> PaletteOfPicture:
         """Find the colours of an encoded picture."""
@@ -61,7 +77,7 @@ class LocalWorkshop:
 
 
 class LocalEngine:
-    """Colours in the threads that call it.
+    """Colours in the threads that call it; see `RunEngine`.
 
     Parameters
     ----------
@@ -101,6 +117,9 @@ class LocalEngine:
         self._look = look
         for colorizer in self._colorizers:
             colorizer.require(*self._look.needs)
+
+    def close(self) -> None:
+        """Do nothing: all that it holds goes with the process."""
 
     def color(self, data: bytes) -> list[Answer]:
         """Make the answers of an encoded picture; see `Engine`."""

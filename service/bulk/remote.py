@@ -67,7 +67,7 @@ class RemoteWorkshop:
         """Tell how many requests are sent at a time."""
         return JOBS
 
-    def engine(self, order: Order, _: int) -> RemoteEngine:
+    def engine(self, order: Order, jobs: int, count: int) -> RemoteEngine:  # noqa: ARG002
         """Have pictures coloured, over as many connections as threads call."""
         return RemoteEngine(self._client, order)
 
@@ -88,7 +88,7 @@ class RemoteWorkshop:
 
 
 class RemoteEngine:
-    """Sends pictures to a service.
+    """Sends pictures to a service; see `RunEngine`.
 
     Parameters
     ----------
@@ -113,6 +113,9 @@ class RemoteEngine:
             Answer(picture.data, ending, Path(picture.name).suffix, picture.palettes)
             for picture, ending in zip(pictures, self._order.endings, strict=True)
         ]
+
+    def close(self) -> None:
+        """Do nothing: connections are the workshop's."""
 
     def _ask(self, data: bytes) -> list[Picture]:
         client, order = self._client, self._order

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from service.bulk.engine import Answer, Engine, EngineError
+from service.bulk.engine import Answer, Engine, EngineError, RunEngine
 from service.bulk.tasks import Task
 from service.errors import ColorizeError
 from service.files import write_whole
@@ -59,14 +59,15 @@ class Outcome:
     is_last: bool = False
 
 
-def run_tasks(tasks: Iterable[Task], engine: Engine, jobs: int) -> Generator[Outcome]:
+def run_tasks(tasks: Iterable[Task], engine: RunEngine, jobs: int) -> Generator[Outcome]:
     """Colour pictures.
 
     Parameters
     ----------
     tasks : iterable of Task
         Taken as their turn comes.
-    engine : Engine
+    engine : RunEngine
+        Closed at the end.
     jobs : int
         Threads that read, colour and write.
 
@@ -95,6 +96,7 @@ def run_tasks(tasks: Iterable[Task], engine: Engine, jobs: int) -> Generator[Out
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
+        engine.close()
         # A service that does not answer, nobody waits for.
         wait([future for future in working if future.running()], LAST_STAGE_S)
 

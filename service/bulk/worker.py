@@ -7,16 +7,14 @@ a few pages: a picture that ends that one, too, is a failure like any other.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from typing import Any
+from functools import partial
 
+from service.bulk.companion import Companion, LostError
 from service.bulk.engine import Answer, Engine, EngineError
 from service.bulk.listing import Picture, Plan
 from service.bulk.local import LocalEngine
@@ -211,44 +209,24 @@ class Apart:
     """So that it is known of which."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._connection: Connection[Any, Any]
+        self._plan = job.plan
+        self._companion = Companion[Picture, Outcome]("spawn", partial(_get_ready, job))
 
     def color(self, picture: Picture) -> Outcome:
         """Read, colour and write a picture; when its process dies, that is the outcome."""
-        if self._process is None:
-            self._start()
         try:
-            self._connection.send(picture)
-            outcome: Outcome = self._connection.recv()
-        except (EOFError, OSError):
-            self.close()
-            name = self._job.plan.source.show(picture.path)
+            return self._companion.ask(picture)
+        except EngineError as error:
+            problem = error.problem
+        except LostError:
             detail = "The process that coloured it died, and so did a second one"
-            return Outcome(name, problem={"title": "Worker lost", "detail": detail})
-        return outcome
+            problem = {"title": "Worker lost", "detail": detail}
+        return Outcome(self._plan.source.show(picture.path), problem=problem)
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._connection.close()
-            self._process.join()
-            self._process = None
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_color_apart, args=(self._job, theirs), daemon=True)
-        self._process.start()
-        # Its end is its own: whoever is left alone sees the end of the other.
-        theirs.close()
+        self._companion.end()
 
 
-def _color_apart(job: Job, connection: Connection[Any, Any]) -> None:
-    painter = Painter(job)
-    try:
-        while True:
-            connection.send(painter.color(connection.recv()))
-    except (EOFError, OSError):
-        sys.exit()
+def _get_ready(job: Job) -> Callable[[Picture], Outcome]:
+    return Painter(job).color

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import io
 import json
+import multiprocessing
 import os
 import re
 import shlex
@@ -25,6 +26,8 @@ from typer.testing import CliRunner, Result
 
 from service import __version__, cli
 from service.app import create_app
+from service.bulk import crew, local
+from service.bulk.engine import Answer
 from service.cli import app
 from service.settings import Settings
 from tests.conftest import TestClient
@@ -186,6 +189,35 @@ def test_folder_keeps_its_tree(colorize: Colorize, tree: Path, tmp_path: Path) -
 
     assert files_below(tmp_path / "out") == ["a-v12.jpg", "below/b-v12.png"]
     assert re.fullmatch(r"2 coloured in \d+\.\d s \(\d+\.\d a second\)\n", result.stderr)
+
+
+@pytest.mark.skipif(not crew.CAN_COPY, reason="no processes that begin as copies")
+def test_many_pictures_are_coloured_by_processes_as_by_threads(
+    colorize: Colorize, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "broken.jpg").write_bytes(b"words")
+    colorize(tree, "-o", tmp_path / "threads")
+    crews: list[tuple[int, int]] = []
+
+    class Watched(crew.Crew):
+        def color(self, data: bytes) -> list[Answer]:
+            crews.append((len(data), len(multiprocessing.active_children())))
+            return super().color(data)
+
+    monkeypatch.setattr(local, "Crew", Watched)
+    monkeypatch.setattr(local, "PICTURES_WORTH_A_PROCESS", 1)
+
+    result = colorize(tree, "-o", tmp_path / "processes", "--jobs", "2")
+
+    assert [members for _, members in crews] == [2, 2, 2]
+    assert multiprocessing.active_children() == []
+    assert result.exit_code == cli.SOME_FAILED
+    assert f"failed {tree}/broken.jpg: A picture must be one of JPEG, PNG," in result.stderr
+    for name in files_below(tmp_path / "threads"):
+        by_threads, by_processes = (
+            (tmp_path / kind / name).read_bytes() for kind in ("threads", "processes")
+        )
+        assert by_processes == by_threads
 
 
 def test_pattern_keeps_the_tree_below_its_fixed_part(

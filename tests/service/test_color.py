@@ -643,6 +643,17 @@ def test_apply_chroma_lays_pixels_out_as_pillow_does() -> None:
     assert (np.lib.stride_tricks.as_strided(rgb, (3, 5, 4))[..., 3] == 255).all()
 
 
+def test_gamut_that_is_shipped_is_the_one_that_is_found() -> None:
+    rows = slice(None, None, 20)
+
+    found = gamut.find_largest_sizes(gamut.TABLE_LIGHTNESS[rows])
+
+    shipped = gamut._largest_size_table()
+    assert shipped.shape == (gamut.LIGHTNESS_STEPS + 1, gamut.HUE_STEPS + 1)
+    # Another processor may round a bisection the other way.
+    assert np.abs(found * gamut.SIZE_UNIT - shipped[rows]).max() <= gamut.SIZE_UNIT
+
+
 def test_warm_up_builds_the_tables() -> None:
     tables = (gamut._largest_size_table, lookup._codes, lookup._nearest_grey_table)
     for table in tables:

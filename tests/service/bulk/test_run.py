@@ -27,6 +27,9 @@ class Waiting:
             self.released.wait(30)
         return [Answer(data, "-v12", ".jpg", [])]
 
+    def close(self) -> None:
+        """Close nothing: a service does not end with a run."""
+
 
 def test_run_that_is_stopped_does_not_wait_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
