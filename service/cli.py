@@ -7,13 +7,14 @@ begun as it was asked for, 130 when it was interrupted.
 from __future__ import annotations
 
 import gc
+import glob
 import json
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -42,12 +43,18 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.steering import Hint
 
+PROGRAM = "colorize"
 DEFAULT_COMMAND = "color"
 KEY_VARIABLE = "COLORIZE_API_KEY"
 
 SOME_FAILED = 1
 NOT_POSSIBLE = 2
 INTERRUPTED = 130
+
+ShellName = Literal["bash", "zsh", "fish", "powershell", "pwsh"]
+
+TIMEOUT_S = 120.0
+"""Of a service: more than its own, after which it answers that it was too slow."""
 
 SHEET_COUNT = 4
 """Variations on a sheet unless the user says."""
@@ -81,12 +88,25 @@ class ColorByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take what begins like no command for pictures, or options of colouring them."""
+        if args[:1] == ["--show-completion"] and len(args) > 1:
+            # By itself it is of the shell that runs.
+            args = ["completion", *args[1:]]
         own_options = {name for option in self.params for name in option.opts}
         if not args and not ctx.resilient_parsing:
             args = ["--help"]
         if args and args[0] not in {*self.commands, *own_options}:
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offer commands, and options and pictures of the one that is meant when none is named."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            found += self.commands[DEFAULT_COMMAND].shell_complete(ctx, incomplete)
+        elif found:
+            # Shells offer files by themselves only where nothing else is offered.
+            found += [type(found[0])(name) for name in _find_paths(incomplete)]
+        return found
 
 
 app = typer.Typer(
@@ -97,12 +117,31 @@ app = typer.Typer(
 )
 
 
+def _find_paths(beginning: str) -> list[str]:
+    """List files and folders whose names begin like this."""
+    found = glob.iglob(f"{glob.escape(beginning)}*")  # noqa: PTH207 - as they would be written
+    return sorted(f"{path}/" if Path(path).is_dir() else path for path in found)
+
+
 def _complete_model(incomplete: str) -> list[str]:
     """Offer the models of the folder that is used when none is named."""
     from service.settings import Settings
 
     names = (path.stem for path in Settings().models_dir.glob("*.onnx"))
-    return sorted(name for name in names if name.startswith(incomplete))
+    return _complete_last(incomplete, names)
+
+
+def _complete_palette(incomplete: str) -> list[str]:
+    """Offer the names of colours."""
+    from PIL import ImageColor
+
+    return _complete_last(incomplete, ImageColor.colormap)
+
+
+def _complete_last(incomplete: str, words: Iterable[str]) -> list[str]:
+    """Offer words for the last of several, comma separated."""
+    before, comma, last = incomplete.rpartition(",")
+    return sorted(f"{before}{comma}{word}" for word in words if word.startswith(last))
 
 
 STEERING = "Colours"
@@ -124,6 +163,15 @@ ServerOption = Annotated[
         metavar="URL",
         rich_help_panel=RUN,
         help=f"A running service that does the work; {KEY_VARIABLE} is shown to it.",
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        min=0.1,
+        metavar="SECONDS",
+        rich_help_panel=RUN,
+        help="How long that may say nothing before it is given up.",
     ),
 ]
 JsonOption = Annotated[
@@ -165,6 +213,7 @@ def color(
         str | None,
         typer.Option(
             metavar="COLORS",
+            autocompletion=_complete_palette,
             rich_help_panel=STEERING,
             help="1 to 8 colours, comma separated: hex, or names of CSS; how much of each may "
             "follow: navy:3,tomato; default: the model's choice.",
@@ -275,6 +324,7 @@ def color(
         ),
     ] = None,
     server: ServerOption = None,
+    timeout: TimeoutOption = TIMEOUT_S,
     models: ModelsDirOption = None,
     as_json: JsonOption = False,
     quiet: Annotated[
@@ -289,7 +339,11 @@ def color(
 
     if engine == "ray":
         _check_ray(server)
-    with told_plainly(), closing(open_workshop(server, models)) as workshop:
+    report = Report(stderr_console(), as_json=as_json, is_quiet=quiet)
+    with (
+        told_plainly(),
+        closing(open_workshop(server, models, timeout, report.note)) as workshop,
+    ):
         known = [card.name for card in workshop.cards()]
         order = Order(
             models=_choose_models(model, known, compares=compare),
@@ -306,20 +360,18 @@ def color(
         )
         outcomes: Generator[Outcome]
         total: Callable[[], int | None]
-        failures = "--json"
         if engine == "ray":
             from service.bulk.spread import Spread
 
             spread = Spread(*_split_places(pictures, out), order, read_settings(models))
             outcomes = spread.color(ray_address, jobs, is_forced=force)
-            total, failures = spread.total, spread.failures
+            total, report.failures = spread.total, spread.failures
         else:
             order, tasks = lay_out(pictures, out, order, known)
             if any(task.writes_to_standard for task in tasks):
                 _check_standard_output(as_json=as_json)
             outcomes = _color_tasks(tasks, order, workshop, jobs, force=force)
             total = tasks.__len__
-        report = Report(stderr_console(), as_json=as_json, is_quiet=quiet, failures=failures)
         _follow(report, outcomes, total)
     if report.failed:
         raise typer.Exit(SOME_FAILED)
@@ -394,10 +446,13 @@ def serve(
 
 @app.command("models")
 def list_models(
-    models: ModelsDirOption = None, server: ServerOption = None, as_json: JsonOption = False
+    models: ModelsDirOption = None,
+    server: ServerOption = None,
+    timeout: TimeoutOption = TIMEOUT_S,
+    as_json: JsonOption = False,
 ) -> None:
     """List the models, and what is known of them."""
-    with told_plainly(), closing(open_workshop(server, models)) as workshop:
+    with told_plainly(), closing(open_workshop(server, models, timeout)) as workshop:
         cards = workshop.cards()
     if as_json:
         print_json([card.model_dump(mode="json") for card in cards])
@@ -421,10 +476,11 @@ def show_palette(
     ] = EXTRACTED_COLORS,
     models: ModelsDirOption = None,
     server: ServerOption = None,
+    timeout: TimeoutOption = TIMEOUT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Find the colours of a picture: those that it would give as --reference."""
-    with told_plainly(), closing(open_workshop(server, models)) as workshop:
+    with told_plainly(), closing(open_workshop(server, models, timeout)) as workshop:
         data = sys.stdin.buffer.read() if picture == "-" else Path(picture).read_bytes()
         palette = workshop.read_palette(data, colors)
     if as_json:
@@ -436,6 +492,19 @@ def show_palette(
     for color in palette.colors:
         swatch = Text("      ", f"on {color.hex}") + "  " if console.is_terminal else Text()
         console.print(swatch + f"{color.hex}  {color.share:6.1%}")
+
+
+@app.command("completion")
+def show_completion(
+    shell: Annotated[ShellName, typer.Argument(help="The one that is to read it.")],
+) -> None:
+    """Print what has a shell complete commands, options, models, colours and files."""
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+    script = get_completion_script(
+        prog_name=PROGRAM, complete_var=f"_{PROGRAM.upper()}_COMPLETE", shell=shell
+    )
+    typer.echo(script)
 
 
 def _say_version(is_wanted: bool) -> None:
@@ -484,15 +553,32 @@ def told_plainly() -> Iterator[None]:
     raise typer.Exit(NOT_POSSIBLE)
 
 
-def open_workshop(server: str | None, models: Path | None) -> Workshop:
-    """Choose who colours: a service, or this process."""
+def open_workshop(
+    server: str | None,
+    models: Path | None,
+    timeout_s: float = TIMEOUT_S,
+    notify: Callable[[str], None] | None = None,
+) -> Workshop:
+    """Choose who colours: a service, or this process.
+
+    Parameters
+    ----------
+    server : str or None
+    models : Path or None
+    timeout_s : float
+        How long a service may say nothing.
+    notify : callable, optional
+        Told what is waited for; by default standard error is.
+    """
     if server is not None:
         from service.extras import require_extra
 
         require_extra("--server", "httpx", "client")
         from service.bulk.remote import RemoteWorkshop
+        from service.bulk.report import Report
 
-        return RemoteWorkshop(server, os.environ.get(KEY_VARIABLE))
+        key = os.environ.get(KEY_VARIABLE)
+        return RemoteWorkshop(server, key, timeout_s, notify or Report(stderr_console()).note)
     from service.bulk.local import LocalWorkshop
     from service.memory import keep_freed
 
@@ -604,4 +690,4 @@ def _check_standard_output(*, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    app(prog_name="colorize")
+    app(prog_name=PROGRAM)

@@ -17,11 +17,14 @@ class EngineError(Exception):
     ----------
     problem : dict
         As the service describes it; `title` and `detail` at least.
+    is_last : bool
+        Whether the next picture would have none either.
     """
 
-    def __init__(self, problem: dict[str, Any]) -> None:
+    def __init__(self, problem: dict[str, Any], *, is_last: bool = False) -> None:
         super().__init__(problem["detail"])
         self.problem = problem
+        self.is_last = is_last
 
 
 @dataclass(frozen=True)

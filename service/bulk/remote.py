@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -19,7 +20,10 @@ from service.palettes import PaletteOfPicture
 
 Result = TypeVar("Result")
 
-TIMEOUT_S = 120.0
+NOTICE_AFTER_S = 4.0
+"""Without an answer, and whoever waits is told of it."""
+NOTICE_EVERY_S = 10.0
+"""All requests together; each would say the same."""
 ATTEMPTS = 6
 """Of each request, while the service is overloaded or cannot be reached."""
 FIRST_PAUSE_S = 0.5
@@ -43,12 +47,19 @@ class RemoteWorkshop:
         Where it listens.
     key : str or None
         That it is shown.
+    timeout_s : float
+        How long it may say nothing while it is waited for.
+    notify : callable
+        Told what is waited for.
     """
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(
+        self, url: str, key: str | None, timeout_s: float, notify: Callable[[str], None]
+    ) -> None:
         self._url = url
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._client = Client(url, timeout_s=TIMEOUT_S, headers=headers)
+        self._client = Client(url, timeout_s=timeout_s, headers=headers)
+        self._patience = Patience(url, timeout_s, notify)
 
     def cards(self) -> list[ModelCard]:
         """Ask for the cards."""
@@ -56,7 +67,7 @@ class RemoteWorkshop:
             return [
                 # Services add what is true of themselves.
                 ModelCard(**{key: card[key] for key in ModelCard.model_fields if key in card})
-                for card in retry(self._client.models, 1)
+                for card in self._patience.ask(self._client.models, 1)
             ]
 
     def close(self) -> None:
@@ -69,12 +80,12 @@ class RemoteWorkshop:
 
     def engine(self, order: Order, jobs: int, count: int) -> RemoteEngine:  # noqa: ARG002
         """Have pictures coloured, over as many connections as threads call."""
-        return RemoteEngine(self._client, order)
+        return RemoteEngine(self._client, order, self._patience)
 
     def read_palette(self, data: bytes, count: int) -> PaletteOfPicture:
         """Ask for the colours of an encoded picture."""
         with self._understood():
-            colors = retry(lambda: self._client.palette(data, count))
+            colors = self._patience.ask(lambda: self._client.palette(data, count))
             return PaletteOfPicture.model_validate({"colors": [asdict(color) for color in colors]})
 
     @contextmanager
@@ -94,10 +105,12 @@ class RemoteEngine:
     ----------
     client : Client
     order : Order
+    patience : Patience
     """
 
-    def __init__(self, client: Client, order: Order) -> None:
+    def __init__(self, client: Client, order: Order, patience: Patience) -> None:
         self._client = client
+        self._patience = patience
         self._order = order
         self._sheet_options = _sheet_options(order)
         self._options: Options = {
@@ -108,7 +121,7 @@ class RemoteEngine:
 
     def color(self, data: bytes) -> list[Answer]:
         """Make the answers of an encoded picture; see `Engine`."""
-        pictures = retry(lambda: self._ask(data))
+        pictures = self._patience.ask(lambda: self._ask(data))
         return [
             Answer(picture.data, ending, Path(picture.name).suffix, picture.palettes)
             for picture, ending in zip(pictures, self._order.endings, strict=True)
@@ -130,35 +143,89 @@ class RemoteEngine:
                 return [client.compare(data, order.models, **self._sheet_options)]
 
 
-def retry(ask: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
-    """Ask again while the answer is that one should.
+class Patience:
+    """Waits for a service, asks it again, and says so.
 
-    Raises
-    ------
-    EngineError
-        After any other answer, and after the last of these.
+    Parameters
+    ----------
+    url : str
+    timeout_s : float
+        That a request waits; here only to tell of it.
+    notify : callable
     """
-    pause_s = FIRST_PAUSE_S
-    for attempt in range(1, attempts + 1):
-        try:
-            return ask()
-        except ProblemError as error:
-            if error.status not in BUSY or attempt == attempts:
-                problem = {"title": error.title, "detail": error.detail, "status": error.status}
-                if "type" in error.problem:
-                    problem |= error.problem
-                else:
-                    # Of a proxy in between, whose page says less than its status.
-                    problem["detail"] = str(error).removesuffix(": ")
-                raise EngineError(problem) from error
-            pause_s = min(error.retry_after_s or pause_s, LONGEST_PAUSE_S)
-        except httpx.TransportError as error:
-            if attempt == attempts:
-                detail = f"No answer: {error or type(error).__name__}"
+
+    def __init__(self, url: str, timeout_s: float, notify: Callable[[str], None]) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._notify = notify
+        self._silent_until = 0.0
+        self._telling = threading.Lock()
+
+    def ask(self, ask: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
+        """Ask, and again while the answer is that one should.
+
+        Raises
+        ------
+        EngineError
+            After any other answer, and after the last of these.
+        """
+        pause_s = FIRST_PAUSE_S
+        for attempt in range(1, attempts + 1):
+            is_last = attempt == attempts
+            try:
+                with self._watch():
+                    return ask()
+            except ProblemError as error:
+                if error.status not in BUSY or is_last:
+                    raise EngineError(_describe_answer(error)) from error
+                reason = f"answers {error.status}, {error.title}"
+                pause_s = min(error.retry_after_s or pause_s, LONGEST_PAUSE_S)
+            except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+                # It was waited for as long as the user wants to.
+                detail = (
+                    f"No answer in {self._timeout_s:g} s: with --timeout it is waited for longer"
+                )
                 raise EngineError({"title": "No answer", "detail": detail}) from error
-        time.sleep(pause_s)
-        pause_s *= 2
-    raise AssertionError("the last attempt returns or raises")
+            except httpx.TransportError as error:
+                fault = str(error) or type(error).__name__
+                reason = f"cannot be reached: {fault}"
+                if is_last:
+                    detail = f"No answer: {fault}"
+                    is_gone = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                    raise EngineError(
+                        {"title": "No answer", "detail": detail}, is_last=is_gone
+                    ) from error
+            self._tell(f"{self._url} {reason}; it is asked again in {pause_s:g} s")
+            time.sleep(pause_s)
+            pause_s *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    @contextmanager
+    def _watch(self) -> Iterator[None]:
+        """Tell of an answer that does not come."""
+        text = f"{self._url} has not answered yet; it is waited for up to {self._timeout_s:g} s"
+        timer = threading.Timer(NOTICE_AFTER_S, self._tell, (text,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _tell(self, text: str) -> None:
+        with self._telling:
+            now = time.monotonic()
+            if now >= self._silent_until:
+                self._silent_until = now + NOTICE_EVERY_S
+                self._notify(text)
+
+
+def _describe_answer(error: ProblemError) -> dict[str, Any]:
+    problem = {"title": error.title, "detail": error.detail, "status": error.status}
+    if "type" in error.problem:
+        return problem | error.problem
+    # Of a proxy in between, whose page says less than its status.
+    return problem | {"detail": str(error).removesuffix(": ")}
 
 
 def _sheet_options(order: Order) -> SheetOptions:

@@ -50,17 +50,24 @@ class Report:
         Whether outcomes are printed for programs.
     is_quiet : bool
         Whether only failures are told.
+
+    Attributes
+    ----------
     failures : str
         Where all of them are told.
     """
 
     def __init__(
-        self, console: Console, *, as_json: bool, is_quiet: bool, failures: str = "--json"
+        self,
+        console: Console,
+        *,
+        as_json: bool = False,
+        is_quiet: bool = False,
     ) -> None:
         self._console = console
         self._as_json = as_json
         self._is_quiet = is_quiet
-        self._failures = failures
+        self.failures = "--json"
         self._start = time.perf_counter()
         self.colored = 0
         self.skipped = 0
@@ -80,6 +87,7 @@ class Report:
         total : callable
             Tells how many there will be; None while that is not known.
         """
+        self._start = time.perf_counter()
         is_alone = total() == 1
         for outcome in outcomes if is_alone else self._with_bar(outcomes, total):
             self.add(outcome, is_alone=is_alone)
@@ -96,11 +104,11 @@ class Report:
         elif outcome.is_skipped:
             self.skipped += 1
             if is_alone:
-                self._note(f"{', '.join(outcome.files)} is there already; --force colours anew")
+                self.note(f"{', '.join(outcome.files)} is there already; --force colours anew")
         else:
             self.colored += 1
             if is_alone and outcome.files != ["-"]:
-                self._note(f"{source} -> {', '.join(outcome.files)}")
+                self.note(f"{source} -> {', '.join(outcome.files)}")
         if self._as_json:
             self._print(describe_outcome(outcome))
 
@@ -127,9 +135,7 @@ class Report:
             }
             self._print({"summary": summary})
         if self.failed > SHOWN_FAILURES:
-            self._say(
-                f"{self.failed - SHOWN_FAILURES} more, see {self._failures}", "failed ", "red"
-            )
+            self._say(f"{self.failed - SHOWN_FAILURES} more, see {self.failures}", "failed ", "red")
         if total != 1:
             counts = {
                 "coloured": self.colored,
@@ -139,9 +145,14 @@ class Report:
             }
             text = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
             rate = f" ({self.colored / elapsed_s:.1f} a second)" if self.colored else ""
-            self._note(f"{text} in {elapsed_s:.1f} s{rate}")
+            self.note(f"{text} in {elapsed_s:.1f} s{rate}")
         if is_interrupted:
-            self._note("Interrupted. The same command goes on where it was.")
+            self.note("Interrupted. The same command goes on where it was.")
+
+    def note(self, text: str) -> None:
+        """Tell people what is no failure."""
+        if not self._is_quiet:
+            self._say(text)
 
     def _with_bar(
         self, outcomes: Iterable[Outcome], total: Callable[[], int | None]
@@ -159,10 +170,6 @@ class Report:
             for outcome in outcomes:
                 yield outcome
                 progress.update(bar, advance=1, total=total())
-
-    def _note(self, text: str) -> None:
-        if not self._is_quiet:
-            self._say(text)
 
     def _say(self, text: str, label: str = "", style: str = "") -> None:
         # A name may hold what looks like markup, and be longer than the line.

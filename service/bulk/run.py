@@ -158,6 +158,8 @@ def color_picture(
         files = [write(answer) for answer in answers]
     except OSError as error:
         return Outcome(picture, problem=describe(error), is_last=error.errno in FULL)
+    except EngineError as error:
+        return Outcome(picture, problem=error.problem, is_last=error.is_last)
     except Exception as error:  # noqa: BLE001 - a picture that fails must not end the others
         return Outcome(picture, problem=describe(error))
     return Outcome(

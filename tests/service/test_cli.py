@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer.main
 from fastapi import FastAPI
@@ -26,11 +28,12 @@ from typer.testing import CliRunner, Result
 
 from service import __version__, cli
 from service.app import create_app
-from service.bulk import crew, local
+from service.bulk import crew, local, remote
 from service.bulk.engine import Answer
 from service.cli import app
 from service.settings import Settings
 from tests.conftest import TestClient
+from tests.deploy.files import foreign_tool
 from tests.service.conftest import serving
 from tests.service.processes import ROOT, large_picture
 
@@ -539,6 +542,46 @@ def test_server_that_is_something_else_is_told(
     assert result.stderr == f"error: {told.format(url=url)}\n"
 
 
+def test_server_that_never_answers_is_told(
+    colorize: Colorize, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "NOTICE_AFTER_S", 0.02)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        results = [
+            colorize(*arguments, "--server", url, "--timeout", "0.2")
+            for arguments in ((tree / "a.jpg",), ("models",), ("palette", tree / "a.jpg"))
+        ]
+
+    for result in results:
+        assert result.exit_code == cli.NOT_POSSIBLE
+        assert result.stderr == (
+            f"{url} has not answered yet; it is waited for up to 0.2 s\n"
+            "error: No answer in 0.2 s: with --timeout it is waited for longer\n"
+        )
+
+
+def test_server_that_is_gone_ends_the_run(
+    colorize: Colorize,
+    tree: Path,
+    tmp_path: Path,
+    server_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr("service.bulk.remote.time.sleep", lambda _: None)
+    monkeypatch.setattr("service.client.Client.colorize", refuse)
+
+    result = colorize(tree, "-o", tmp_path / "out", "--server", server_url, "--jobs", "1", "--json")
+
+    *_, last = lines(result)
+    assert (last["summary"]["failed"], last["summary"]["untried"]) == (1, 1)
+    reason = "cannot be reached: [Errno 111] Connection refused"
+    assert result.stderr.splitlines()[0] == (f"{server_url} {reason}; it is asked again in 0.5 s")
+
+
 def test_server_is_shown_the_key_of_the_environment(
     colorize: Colorize, tree: Path, steerable_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -620,25 +663,64 @@ def test_first_word_is_a_command_or_a_picture(
     assert (tree / "a-v12.jpg").exists()
 
 
-def test_completion_offers_commands_options_and_models(
-    steerable_dir: Path,
-) -> None:
-    def complete(line: str) -> str:
-        environment = {
-            **os.environ,
-            "_COLORIZE_COMPLETE": "complete_bash",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(line.split(" ")) - 1),
-            "COLORIZE_MODELS_DIR": str(steerable_dir),
-        }
-        command = [sys.executable, "-m", "service.cli"]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        ).stdout
+Complete = Callable[[str], list[str]]
 
-    assert complete("colorize pal").split() == ["palette"]
-    assert "--palette" in complete("colorize photo.jpg --pal").split()
-    assert complete("colorize photo.jpg --model v1").split() == ["v1", "v12"]
+
+@pytest.fixture
+def complete(tree: Path, steerable_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
+    """Ask as bash does, in a folder with pictures."""
+    monkeypatch.chdir(tree)
+    monkeypatch.setenv("COLORIZE_MODELS_DIR", str(steerable_dir))
+    monkeypatch.setenv("_COLORIZE_COMPLETE", "complete_bash")
+
+    def complete(line: str) -> list[str]:
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        return CliRunner().invoke(app, prog_name=cli.PROGRAM).stdout.strip().splitlines()
+
+    return complete
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("pal", ["palette"]),
+        ("photo.jpg --pal", ["--palette"]),
+        # Of the command that is meant when none is named.
+        ("--pal", ["--palette"]),
+        ("photo.jpg --model v1", ["v1", "v12"]),
+        ("photo.jpg --compare --model v2,v1", ["v2,v1", "v2,v12"]),
+        ("--palette navy:2,darkb", ["navy:2,darkblue"]),
+        ("photo.jpg --format we", ["webp"]),
+        # Where nothing is offered, shells offer files by themselves.
+        ("bel", []),
+        ("photo.jpg bel", []),
+        ("", ["color", "serve", "models", "palette", "completion", "a.jpg", "below/", "notes.txt"]),
+        ("completion zs", ["zsh"]),
+    ],
+)
+def test_completion_offers_what_may_follow(
+    line: str, offered: list[str], complete: Complete
+) -> None:
+    assert complete(f"colorize {line}") == offered
+
+
+def test_completion_offers_pictures_beside_commands(complete: Complete, tree: Path) -> None:
+    (tree / "sea.jpg").touch()
+
+    assert complete("colorize se") == ["serve", "sea.jpg"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_any_shell(shell: str, colorize: Colorize) -> None:
+    script = colorize("completion", shell).stdout
+
+    assert f"_COLORIZE_COMPLETE=complete_{shell}" in script
+    assert colorize("--show-completion", shell).stdout == script
+    result = subprocess.run(
+        [foreign_tool(shell), "-n"], input=script, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_help_loads_nothing_heavy() -> None:
