@@ -30,6 +30,11 @@ DEV_READY := $(VENV)/.ready-dev
 # Other servers need other versions of what we share with them.
 BENCH_VENV ?= $(VENV)-bench
 BENCH_READY := $(BENCH_VENV)/.ready-bench
+# Modules are compiled when they are first imported: most of what comes along never is.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes
+
+# Of the tests: browser, services and trainings keep more than a core busy by themselves.
+WORKERS ?= 2
 
 .PHONY: help
 help: ## List the targets.
@@ -40,8 +45,8 @@ serve: $(SERVE_READY) ## Serve the models (PORT, HOST, MODELS).
 	COLORIZE_MODELS_DIR=$(MODELS) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m service
 
 .PHONY: test
-test: $(DEV_READY) browser ## Run all tests.
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEV_READY) browser ## Run all tests (ARGS, WORKERS).
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-ray
 test-ray: $(DEV_READY) ## Run the tests that need a Ray cluster.
@@ -125,15 +130,15 @@ check-python:
 
 $(SERVE_READY): requirements/serve.txt | check-python
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BIN)/python $(INSTALL) --requirement $<
 	touch $@
 
 $(DEV_READY): requirements/dev.txt | check-python
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BIN)/python $(INSTALL) --requirement $<
 	touch $@ $(SERVE_READY)
 
 $(BENCH_READY): requirements/bench.txt | check-python
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BENCH_VENV)/bin/python $(INSTALL) --requirement $<
 	touch $@
