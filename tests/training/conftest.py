@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from training.corpus import generate_picture
@@ -38,3 +41,14 @@ def finished_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("finished-run")
     fit(RUN, [corpus], folder)
     return folder
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Take steps one operation at a time: a graph takes longer to build than a few of them."""
+    tf.config.run_functions_eagerly(True)
+    with warnings.catch_warnings():
+        # What `tf.data` runs stays a graph, and it says so.
+        warnings.filterwarnings("ignore", message="Even though the `tf.config")
+        yield
+    tf.config.run_functions_eagerly(False)

@@ -68,6 +68,7 @@ def test_fit_finished_run_is_left_alone(finished_run: Path, corpus: Path) -> Non
     assert (finished_run / "best.weights.h5").stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_fit_killed_and_continued_equals_uninterrupted(
     finished_run: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -76,8 +77,10 @@ def test_fit_killed_and_continued_equals_uninterrupted(
         """
         import sys
         from pathlib import Path
+        import tensorflow as tf
         from tests.training.conftest import RUN
         from training.fit import fit
+        tf.config.run_functions_eagerly(True)
         fit(RUN, [Path(sys.argv[1])], Path(sys.argv[2]))
         """
     )
@@ -133,6 +136,7 @@ def test_load_best_predicts_with_the_best_weights(finished_run: Path) -> None:
     assert outputs["scores"].shape == (1, len(load_book(finished_run)))
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_load_best_weights_are_the_averages(corpus: Path, tmp_path: Path) -> None:
     """Not those of the last step, which a run goes on from."""
     fit(replace(RUN, epochs=1), [corpus], tmp_path)
