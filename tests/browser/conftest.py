@@ -15,7 +15,8 @@ from tests.browser.chromium import CHROMIUM, running_chromium
 from tests.service.processes import Service, running_service
 from tests.steerable import write_steerable_models
 
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
+"""A browser that has never been started, on a machine that others use, takes its time."""
 MAX_UPLOAD_BYTES = 1_000_000
 
 
