@@ -52,7 +52,7 @@ from service.metadata import (
 )
 from service.profiles import convert_deep_to_srgb, convert_to_srgb
 from service.quiet import silence_libtiff
-from service.structure import check_exif, check_scans, check_structure
+from service.structure import check_exif, check_scans, check_structure, drop_misleading_texts
 
 Samples = NDArray[Any]
 """Of uint8 or uint16."""
@@ -199,6 +199,7 @@ def decode_image(data: bytes, limits: Limits, *, keep_metadata: bool = False) ->
         raise UnsupportedFormatError(ACCEPTED_FORMATS)
     _silence_pillow()
     check_structure(data)
+    data = drop_misleading_texts(data)
     # A decoder fed with hostile bytes may raise anything at all.
     try:
         image = _open_any(data, limits)

@@ -23,6 +23,7 @@ from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
 from service.formats import OutputFormat
 from service.profiles import SRGB_PROFILE
+from service.structure import MISLEADING_KEYWORDS
 
 Base = ExifTags.Base
 
@@ -78,6 +79,7 @@ XMP_THUMBNAILS = (b"<xmp:Thumbnails", b"</xmp:Thumbnails>")
 
 PNG_XMP_KEYWORD = "XML:com.adobe.xmp"
 COMMENT_KEYWORD = "Comment"
+EXIF_KEYWORD = "exif"
 # "Raw profile type exif" and the like are other metadata in disguise.
 PNG_KEYWORD = re.compile(r"(?!Raw profile)[ -~]{1,79}")
 
@@ -300,5 +302,8 @@ def _read_texts(image: Image.Image) -> dict[str, str]:
     return {
         keyword: text.replace("\0", "")
         for keyword, text in texts.items()
-        if PNG_KEYWORD.fullmatch(keyword) and keyword != PNG_XMP_KEYWORD
+        if PNG_KEYWORD.fullmatch(keyword)
+        and keyword != PNG_XMP_KEYWORD
+        # Some write EXIF as a text, which Pillow reads, and would read here again.
+        and keyword not in (EXIF_KEYWORD, *MISLEADING_KEYWORDS)
     }

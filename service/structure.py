@@ -35,6 +35,29 @@ MAX_SCANNED_PIXELS = 2_000_000_000
 MAX_SCANS = 500
 """Of whatever size: what the makers of the decoder allow when they test it."""
 
+PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+LONGEST_KEYWORD = 79
+MISLEADING_KEYWORDS = frozenset(
+    {
+        "aspect",
+        "bbox",
+        "blend",
+        "chromaticity",
+        "default_image",
+        "disposal",
+        "dpi",
+        "duration",
+        "gamma",
+        "icc_profile",
+        "interlace",
+        "loop",
+        "srgb",
+        "transparency",
+        "xmp",
+    }
+)
+"""What Pillow calls things that are no texts, where it keeps the texts of a PNG as well."""
+
 EXIF_PREFIX = b"Exif\0\0"
 SOS = 0xDA
 EOI = 0xD9
@@ -89,6 +112,36 @@ def check_structure(data: bytes) -> None:
     except (IndexError, struct.error):
         # It ends too early: what is there has been looked at.
         return
+
+
+def drop_misleading_texts(data: bytes) -> bytes:
+    """Take out of a PNG the texts that Pillow would take for something else.
+
+    A text "interlace" says nothing about the pixels, and would be believed.
+
+    Parameters
+    ----------
+    data : bytes
+        A file of any format, whose structure was checked.
+
+    Returns
+    -------
+    data : bytes
+        The same, where there are none.
+    """
+    if not data.startswith(b"\x89PNG"):
+        return data
+    kept, start, position = [], 0, 8
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if kind in PNG_TEXTS:
+            keyword = data[position + 8 : position + 8 + LONGEST_KEYWORD].partition(b"\0")[0]
+            if keyword.decode("latin-1") in MISLEADING_KEYWORDS:
+                kept.append(data[start:position])
+                start = end
+        position = end
+    return b"".join((*kept, data[start:])) if kept else data
 
 
 def check_scans(data: bytes, pixels: int) -> None:

@@ -38,7 +38,9 @@ from service.formats import (
 )
 from service.images import LARGE_PIXELS, DecodedImage, Limits, decode_image, encode_image
 from service.negotiation import natural_format
+from service.structure import MISLEADING_KEYWORDS
 from tests.conftest import DATA_DIR, ENCODABLE_FORMATS
+from tests.service.hostile import png, png_chunk
 
 Encode = Callable[..., bytes]
 
@@ -261,6 +263,26 @@ def test_decode_unread_kind_of_tiff_says_so() -> None:
 
     with pytest.raises(UnreadablePictureError, match="of a kind that is not read here"):
         decode_image(buffer.getvalue(), LIMITS)
+
+
+@pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt"])
+@pytest.mark.parametrize("keyword", sorted(MISLEADING_KEYWORDS))
+def test_decode_text_says_nothing_about_pixels(keyword: str, kind: str) -> None:
+    packed = {
+        "tEXt": b"\0a text",
+        "zTXt": b"\0\0" + zlib.compress(b"a text"),
+        "iTXt": b"\0\0\0\0\0a text",
+    }[kind]
+    text = png_chunk(kind.encode(), keyword.encode() + packed)
+    rows = zlib.compress(b"".join(bytes((0, *range(8 * row, 8 * row + 8))) for row in range(8)))
+
+    # Before the pixels, and behind another text.
+    other = png_chunk(b"tEXt", b"Title\0interlace")
+    decoded = decode_image(png(8, 8, rows, other, text), LIMITS, keep_metadata=True)
+
+    assert np.array_equal(decoded.pixels, decode_image(png(8, 8, rows), LIMITS).pixels)
+    assert decoded.alpha is None
+    assert decoded.metadata.texts == {"Title": "interlace"}
 
 
 # Orientation and print resolution

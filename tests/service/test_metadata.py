@@ -223,6 +223,20 @@ def test_jpeg_leaves_out_what_is_too_large(encode: Encode) -> None:
     assert len(opened(answer(upload, PNG, keep=True)).info["Comment"]) == 70_000
 
 
+def test_exif_in_a_text_does_not_come_back_as_a_text(encode: Encode) -> None:
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("exif", exif.tobytes().decode("latin-1"))
+    upload = encode(Image.new("L", (8, 4)), "PNG", pnginfo=texts)
+
+    image = opened(answer(upload, PNG, keep=True))
+
+    assert image.size == (4, 8)
+    # Which fails on a text.
+    assert Base.Orientation not in image.getexif()
+
+
 @pytest.mark.parametrize("seed", range(60))
 @pytest.mark.parametrize("format_name", ["JPEG", "TIFF"])
 def test_corrupted_metadata_never_fails(
