@@ -26,6 +26,7 @@ from service.middleware import (
     BodyLimitMiddleware,
     DrainMiddleware,
     HeadMiddleware,
+    PlainErrorMiddleware,
     RequestIdMiddleware,
 )
 from service.observation import ObservationMiddleware
@@ -167,6 +168,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, keys: Key
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
             expose_headers=EXPOSED_HEADERS,
         )
+    app.add_middleware(PlainErrorMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     # Outside of the others: their answers get an id, and are seen, too.
     app.add_middleware(RequestIdMiddleware)

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -90,6 +91,18 @@ def answer_unexpected_error() -> ProblemResponse:
     return answer_error(unexpected_error())
 
 
+def answer_status(
+    scope: Scope,
+    status: HTTPStatus,
+    headers: Mapping[str, str] | None = None,
+    reason: str | None = None,
+) -> ProblemResponse:
+    """Answer a status that the framework gave a request, for a reason of its own or the usual."""
+    received = f"{scope['method']} {shorten(URL(scope=scope).path)}"
+    reason = reason or status.description or status.phrase
+    return ProblemResponse(framework_problem(status, reason, received), headers)
+
+
 def problem_schemas() -> dict[str, Any]:
     """Describe the error body for the components of an OpenAPI document."""
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -148,10 +161,5 @@ def install_error_handlers(app: FastAPI) -> None:
             return answer_error(error.__cause__)
         status = HTTPStatus(error.status_code)
         # Without a reason of its own the exception only repeats the phrase.
-        reason = status.description if error.detail == status.phrase else error.detail
-        problem = framework_problem(
-            status,
-            reason or status.phrase,
-            f"{request.method} {shorten(request.url.path)}",
-        )
-        return ProblemResponse(problem, error.headers)
+        reason = None if error.detail == status.phrase else error.detail
+        return answer_status(request.scope, status, error.headers, reason)

@@ -9,13 +9,14 @@ import asyncio
 import logging
 import re
 import uuid
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import errors, logs
 from service.admission import has_body
-from service.error_answers import answer_error, answer_unexpected_error
+from service.error_answers import answer_error, answer_status, answer_unexpected_error
 from service.lifetime import StalledError
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,43 @@ class DrainMiddleware:
         await self.app(scope, receive_to_end, send_drained)
 
 
+class PlainErrorMiddleware:
+    """Make problem documents of errors that the framework answers in words of its own.
+
+    Those of files, whose ranges cannot be satisfied, and of pages of other origins.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        is_replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal is_replaced
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                is_plain = headers.get("Content-Type", "").startswith("text/plain")
+                is_replaced = is_plain and message["status"] >= HTTPStatus.BAD_REQUEST
+                if is_replaced:
+                    del headers["Content-Type"], headers["Content-Length"]
+                    answer = answer_status(scope, HTTPStatus(message["status"]), headers)
+                    await answer(scope, receive, send)
+                    return
+            if not is_replaced:
+                await send(message)
+
+        await self.app(scope, receive, send_problem)
+
+
 class HeadMiddleware:
     """Answer HEAD as GET, without the body.
 
@@ -112,7 +150,11 @@ class HeadMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app(scope, receive, send_head)
+        try:
+            await self.app(scope, receive, send_head)
+        finally:
+            # Those outside answer too.
+            scope["method"] = "HEAD"
 
 
 def choose_request_id(headers: Headers) -> str:

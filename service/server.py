@@ -21,7 +21,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service import errors
-from service.door import Door, RawHeaders
+from service.door import Door, RawHeaders, Refusal
 from service.error_answers import ProblemResponse, answer_error
 from service.settings import Settings
 from service.turned_away import TurnedAway
@@ -117,13 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._header_bytes += len(data)
         if self._header_bytes > self.max_header_bytes:
-            self._refuse(
-                _connection_problem(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                    f"Address and headers must have at most {self.max_header_bytes:,} bytes. "
-                    "Received: more",
-                )
-            )
+            self._refuse(self._too_many_headers())
 
     def on_headers_complete(self) -> None:
         """Stop waiting: from here on the application does, unless there is no room for it."""
@@ -185,15 +179,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self._turned_away = None
             self._unset_keepalive_if_required()
         is_answered = self.cycle is None or self.cycle.response_complete
-        if self.parser.get_method() != b"POST" or not is_answered:
-            return False
-        refusal = self.door.refuse(self.url, self.headers, self._last_refused_s)
+        refusal = self._find_refusal() if is_answered else None
         if refusal is None:
             return False
         self._last_refused_s = time.monotonic() + refusal.delay_s
         # Who waits to be told to go on is told that it need not.
         closes = (
-            self.expect_100_continue
+            refusal.status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            or self.expect_100_continue
             or self.parser.get_http_version() == "1.0"
             or not self.parser.should_keep_alive()
         )
@@ -205,6 +198,24 @@ class GuardedProtocol(HttpToolsProtocol):
             on_done=self._await_next,
         )
         return True
+
+    def _find_refusal(self) -> Refusal | None:
+        """Tell how a request is refused for its headers, or for want of room."""
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        # Those that came in one piece were not counted while they came.
+        if len(self.url) + fields > self.max_header_bytes:
+            answer = self._too_many_headers()
+            return Refusal(0.0, answer.status_code, answer.raw_headers, bytes(answer.body))
+        if self.parser.get_method() != b"POST":
+            return None
+        return self.door.refuse(self.url, self.headers, self._last_refused_s)
+
+    def _too_many_headers(self) -> Response:
+        return _connection_problem(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"Address and headers must have at most {self.max_header_bytes:,} bytes. "
+            "Received: more",
+        )
 
     def _await_next(self) -> None:
         """Let the connection be kept for a while, as uvicorn does after its own answers."""
@@ -268,7 +279,8 @@ class GuardedProtocol(HttpToolsProtocol):
             lines.append(name + b": " + value)
         if closes:
             lines.append(b"connection: close")
-        return b"\r\n".join((*lines, b"", body))
+        is_head = self.parser.get_method() == b"HEAD"
+        return b"\r\n".join((*lines, b"", b"" if is_head else body))
 
 
 class _UntoldLength(int):

@@ -12,7 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import middleware
 from service.app import create_app
 from service.door import Door
-from service.middleware import BodyLimitMiddleware, DrainMiddleware, RequestIdMiddleware
+from service.middleware import (
+    BodyLimitMiddleware,
+    DrainMiddleware,
+    HeadMiddleware,
+    RequestIdMiddleware,
+)
 from service.server import build_protocol, without_upgrade
 from service.settings import Settings
 from tests.conftest import TestClient
@@ -50,6 +55,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 REFUSED = {"type": "http.response.body", "body": b"no"}
 CLOSE = (b"connection", b"close")
+PROBLEM = "application/problem+json"
 
 
 def test_early_answer_waits_for_short_body_and_keeps_connection() -> None:
@@ -218,6 +224,46 @@ def test_head_of_what_takes_pictures_is_refused(client: TestClient) -> None:
 
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
     assert response.content == b""
+
+
+def test_head_of_what_fails_is_told_so_as_head() -> None:
+    """Servers look at the method to know what they may send."""
+
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("of the inside")
+
+    connection = Connection(1)
+    connection.scope |= {"method": "HEAD"}
+    events = connection.visit(RequestIdMiddleware(HeadMiddleware(fail)))
+
+    assert events[0]["status"] == 500
+    assert connection.scope["method"] == "HEAD"
+
+
+@pytest.mark.parametrize(
+    ("requested", "status", "title", "reason"),
+    [
+        ("bytes=9999999-", 416, "Requested Range Not Satisfiable", "Cannot satisfy request range"),
+        ("bytes=x", 400, "Bad Request", "Bad request syntax or unsupported method"),
+    ],
+)
+def test_get_file_of_impossible_range_answers_problem(
+    requested: str, status: int, title: str, reason: str, client: TestClient
+) -> None:
+    path = "/static/page/main.js"
+
+    response = client.get(path, headers={"Range": requested})
+
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.headers["Content-Security-Policy"]
+    assert response.headers.get("Content-Range", "").startswith("bytes */" if status == 416 else "")
+    assert response.json() == {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": f"{reason}. Received: GET {path}",
+    }
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,25 @@ def test_connection_with_endless_headers_is_closed(service: Service) -> None:
     )
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_headers_in_one_piece_are_limited_as_well(service: Service, method: str) -> None:
+    with service.connect() as connection:
+        fields = b"X: " + b"x" * 20_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
+        connection.sendall(f"{method} /health/live HTTP/1.1\r\n".encode() + fields)
+        head, _, body = read_to_end(connection).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 431")
+    assert b"connection: close" in head
+    assert (b"at most 20,000 bytes" in body) == (method != "HEAD")
+
+
+def test_headers_up_to_the_limit_are_taken(service: Service) -> None:
+    # Beside those that the client sends by itself.
+    response = httpx.get(f"{service.url}/health/live", headers={"X": "x" * 19_500}, timeout=10)
+
+    assert response.status_code == 200
+
+
 def test_connection_that_is_not_http_answers_problem(service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
