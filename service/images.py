@@ -41,7 +41,7 @@ from service.formats import (
     OutputFormat,
     has_known_signature,
 )
-from service.heif import is_heif, open_heif
+from service.heif import is_avif_of_parts, is_heif, open_heif
 from service.metadata import (
     NO_METADATA,
     UPRIGHT,
@@ -335,6 +335,8 @@ def _lay_on_white(rgb: Samples, alpha: Samples) -> UInt8:
 
 
 def _open_any(data: bytes, limits: Limits) -> Image.Image:
+    if is_avif_of_parts(data):
+        return open_heif(data, limits.max_pixels, "AVIF")
     try:
         return _open(data)
     except UnidentifiedImageError:

@@ -305,3 +305,64 @@ def flip(data: bytes, position: int, bit: int) -> bytes:
     spoiled = bytearray(data)
     spoiled[position % len(data)] ^= 1 << bit
     return bytes(spoiled)
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    """A box of a HEIC or AVIF."""
+    body = b"".join(content)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def full_box(kind: bytes, flags: int, *content: bytes) -> bytes:
+    """A box with a version, which comes first in `flags`, and flags."""
+    return box(kind, struct.pack(">I", flags), *content)
+
+
+def avif_of_tiles(tile: bytes, rows: int, columns: int, side: int) -> bytes:
+    """An AVIF that shows the picture of another one many times, each said to have a side."""
+    config, payload = (_content_of(tile, kind) for kind in (b"av1C", b"mdat"))
+    tiles = range(2, 2 + rows * columns)
+    grid = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, columns * side, rows * side)
+    says = [
+        full_box(b"ispe", 0, struct.pack(">II", columns * side, rows * side)),
+        full_box(b"ispe", 0, struct.pack(">II", side, side)),
+        box(b"av1C", config),
+        full_box(b"pixi", 0, bytes((3, 8, 8, 8))),
+    ]
+    owners = [struct.pack(">HBBB", 1, 2, 1, 4)]
+    owners += [struct.pack(">HBBBB", each, 3, 2, 0x83, 4) for each in tiles]
+    kinds = [full_box(b"infe", 2 << 24, struct.pack(">HH", 1, 0), b"grid\0")]
+    kinds += [full_box(b"infe", 2 << 24 | 1, struct.pack(">HH", n, 0), b"av01\0") for n in tiles]
+
+    def build(offset: int) -> bytes:
+        places = [struct.pack(">HHHII", 1, 0, 1, offset, len(grid))]
+        behind = offset + len(grid)
+        places += [struct.pack(">HHHII", each, 0, 1, behind, len(payload)) for each in tiles]
+        count = struct.pack(">H", len(places))
+        return box(b"ftyp", b"avif\0\0\0\0avifmif1miaf") + full_box(
+            b"meta",
+            0,
+            full_box(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
+            full_box(b"pitm", 0, struct.pack(">H", 1)),
+            full_box(b"iloc", 0, b"\x44\0", count, *places),
+            full_box(b"iinf", 0, count, *kinds),
+            box(
+                b"iprp",
+                box(b"ipco", *says),
+                full_box(b"ipma", 0, struct.pack(">I", len(owners)), *owners),
+            ),
+            full_box(
+                b"iref",
+                0,
+                box(b"dimg", struct.pack(f">HH{len(tiles)}H", 1, len(tiles), *tiles)),
+            ),
+        )
+
+    return build(len(build(0)) + 8) + box(b"mdat", grid, payload)
+
+
+def _content_of(data: bytes, kind: bytes) -> bytes:
+    """Find a box, wherever it is."""
+    start = data.index(kind) - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    return data[start + 8 : start + length]
