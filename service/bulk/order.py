@@ -101,7 +101,7 @@ class Order:
 def answer_pattern(models: Sequence[str]) -> re.Pattern[str]:
     """Make the pattern of names, without extensions, that answers have; 1 is the picture's."""
     names = "|".join(map(re.escape, models))
-    return re.compile(rf"(.+)-(?:(?:{names})(?:-\d+|-variations)?|compare)")
+    return re.compile(rf"(.+)-(?:(?:{names})(?:-\d+|-variations)?|compare)", re.DOTALL)
 
 
 PICTURE_SUFFIXES = frozenset(

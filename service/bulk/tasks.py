@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -291,8 +292,18 @@ def _walk(top: Path, out: Path | None) -> Iterator[Source]:
         )
         for name in sorted(names):
             path = here / name
-            if not name.startswith(".") and path.suffix.lower() in PICTURE_SUFFIXES:
+            is_called_so = not name.startswith(".") and path.suffix.lower() in PICTURE_SUFFIXES
+            if is_called_so and not _is_special(path):
                 yield Source(path, here.relative_to(top))
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether it is a pipe or the like, which would be waited for without end."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        # That is told when its turn comes.
+        return False
 
 
 def _is_same(folder: Path, out: Path | None) -> bool:

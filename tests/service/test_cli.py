@@ -223,6 +223,16 @@ def test_many_pictures_are_coloured_by_processes_as_by_threads(
         assert by_processes == by_threads
 
 
+def test_pipe_in_a_folder_is_not_waited_for(colorize: Colorize, tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "pipe.jpg")
+    (tree / "nowhere.jpg").symlink_to("absent.jpg")
+
+    result = colorize(tree, "-o", tmp_path / "out")
+
+    assert f"failed {tree}/nowhere.jpg: No such file or directory" in result.stderr
+    assert files_below(tmp_path / "out") == ["a-v12.jpg", "below/b-v12.png"]
+
+
 def test_pattern_keeps_the_tree_below_its_fixed_part(
     colorize: Colorize, tree: Path, tmp_path: Path
 ) -> None:
@@ -268,6 +278,18 @@ def test_answers_of_earlier_runs_are_no_pictures(colorize: Colorize, tree: Path)
         *("a-compare.png", "a-v12.jpg", "a-v2-0.jpg", "a-v2-1.jpg", "a.jpg"),
         *("below/b-compare.png", "below/b-v12.png", "below/b-v2-0.png", "below/b-v2-1.png"),
         *("below/b.PNG", "notes.txt", "out/a-v12.jpg", "out/below/b-v12.png"),
+    ]
+
+
+def test_answers_of_odd_names_are_no_pictures(colorize: Colorize, tree: Path) -> None:
+    (tree / "a.jpg").rename(tree / "a\nb.jpg")
+    (tree / "below" / "b.PNG").rename(tree / "below" / os.fsdecode(b"\xff.png"))
+    for _ in range(2):
+        colorize(tree)
+
+    assert files_below(tree) == [
+        *(".hidden.jpg", "a\nb-v12.jpg", "a\nb.jpg", "below/\udcff-v12.png", "below/\udcff.png"),
+        "notes.txt",
     ]
 
 
