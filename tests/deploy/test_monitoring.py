@@ -70,6 +70,22 @@ def selectors(query: str) -> Iterator[promql_parser.VectorSelector]:
     yield from walk(promql_parser.parse(query))
 
 
+def groupings(query: str) -> Iterator[tuple[set[str], set[str]]]:
+    """List by which labels a query adds up, each with the names of the series in it."""
+
+    def walk(node: Any) -> Iterator[tuple[set[str], set[str]]]:
+        if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
+            inside = {selector.name for selector in selectors(str(node.expr))}
+            yield set(node.modifier.labels), inside
+        for part in ("expr", "lhs", "rhs"):
+            if hasattr(node, part):
+                yield from walk(getattr(node, part))
+        for argument in getattr(node, "args", ()):
+            yield from walk(argument)
+
+    yield from walk(promql_parser.parse(query))
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory, encode: Encode) -> dict[str, set[str]]:
     """Name the series that a service shows, each with its labels."""
@@ -98,6 +114,26 @@ def test_query_names_series_and_labels_that_there_are(
     for selector in found:
         labels = OF_PROMETHEUS.get(selector.name) or shown[selector.name] | ADDED_LABELS
         assert {matcher.name for matcher in selector.matchers.matchers} <= labels
+
+
+@pytest.mark.parametrize(
+    "query", [query for query in dashboard_queries() + alert_queries() if " by " in query]
+)
+def test_query_adds_up_by_labels_that_there_are(query: str, shown: dict[str, set[str]]) -> None:
+    found = list(groupings(query))
+    assert found
+    for labels, series in found:
+        for name in series:
+            assert labels <= (OF_PROMETHEUS.get(name) or shown[name] | ADDED_LABELS)
+
+
+def test_legends_name_labels_that_are_left() -> None:
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", ()):
+            named = set(re.findall(r"{{\s*(\w+)\s*}}", target.get("legendFormat", "")))
+            query = target["expr"].replace("$__rate_interval", "40s")
+            (left, *_), *_ = [*groupings(query), (named, set())]
+            assert named <= left, panel["title"]
 
 
 def test_dashboard_shows_every_metric_of_ours(shown: dict[str, set[str]]) -> None:
