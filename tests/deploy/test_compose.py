@@ -64,10 +64,13 @@ def test_ports_are_of_this_machine_alone(everything: Any) -> None:
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
 
 
+OF_UVICORN = "FORWARDED_ALLOW_IPS"
+
+
 def test_settings_of_service_are_accepted(everything: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     service = everything["services"]["colorize"]
     names = {f"COLORIZE_{name.upper()}" for name in Settings.model_fields}
-    assert set(service["environment"]) <= names
+    assert set(service["environment"]) <= names | {OF_UVICORN}
     for name, value in service["environment"].items():
         monkeypatch.setenv(name, value)
 
