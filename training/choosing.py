@@ -60,6 +60,15 @@ HINT_RESERVE = 8.0
 half of the palettes beside hints are foreign, and to be overruled everywhere: one hint
 shall colour what it is on, not the whole picture. It falls as a square with their number."""
 
+GIVEN_SHARPNESS = 1.33
+GIVEN_SHARE_WEIGHT = 1.5
+"""Palettes are loosened in training. What people give is meant as it is."""
+LONE_HINT_FADING = 1.2
+RIDGE_HINTS = 4.0
+"""Real colours keep to their places more than generated ones do, and drift more steadily
+with them: hints without a palette fade faster than was learned, and a plane may be the
+steeper, the more hints it goes through. What that costs weighs as learned with so many."""
+
 
 class ChoosePalettes(layers.Layer):  # type: ignore[misc]
     """The palettes that are given or, without one, those that fit a picture.
@@ -132,10 +141,8 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         gain = ops.take_along_axis(gain, index, axis=1)[..., None]  # (P, 1, 1)
         chosen = ops.take(ops.convert_to_tensor(self._palettes), index[:, 0], axis=0)  # (P, 6, 4)
 
-        is_given = ops.any(palette[..., 3:] > 0, axis=1, keepdims=True)  # (P, 1, 1)
-        count = ops.sum(ops.cast(hints[..., 4:] > 0, "float32"), axis=1, keepdims=True)
-        need = ops.maximum(1 - count / ENOUGH_HINTS, 0)
-        share = need * (1 - ops.cast(is_given, "float32"))
+        need = _need_for_palette(hints)
+        share = need * (1 - _is_given(palette))
         chosen = ops.concatenate(
             [chosen[..., :1], chosen[..., 1:3] * gain, chosen[..., 3:] * share], axis=-1
         )
@@ -231,12 +238,40 @@ def add_choice(network: keras.Model, book: Book) -> keras.Model:
     placed, trust, scores = ChoosePalettes(book)(
         network.output["scores"], small_lightness, palette, hints, variation
     )
-    colors = {"palette": placed, "hints": hints, "palette_trust": trust}
-    chroma = place(features, picture, small_lightness, **colors, even_out=EvenOut())
+    is_given, need = _is_given(palette), _need_for_palette(hints)
+    stands_alone = (1 - is_given) * ops.cast(need <= 0, "float32")
+    chroma = place(
+        features,
+        picture,
+        small_lightness,
+        placed,
+        hints,
+        even_out=EvenOut(),
+        palette_trust=trust,
+        palette_sharpness=1 + (GIVEN_SHARPNESS - 1) * is_given,
+        share_weight=1 + (GIVEN_SHARE_WEIGHT - 1) * is_given,
+        hint_fading=1 + (LONE_HINT_FADING - 1) * stands_alone,
+        ridge_weight=RIDGE_HINTS / ops.maximum(_count_hints(hints), 1),
+    )
     return keras.Model(
         [lightness, palette, hints, variation],
         {"chroma": chroma, "scores": scores, "placed_palette": placed},
     )
+
+
+def _is_given(palette: Tensor) -> Tensor:
+    """Return 1 where any colour has a weight, else 0: (P, K, 4) to (P, 1, 1)."""
+    return ops.cast(ops.any(palette[..., 3:] > 0, axis=1, keepdims=True), "float32")
+
+
+def _need_for_palette(hints: Tensor) -> Tensor:
+    """Return 1 without hints, 0 where there are enough: (P, M, 5) to (P, 1, 1)."""
+    return ops.maximum(1 - _count_hints(hints) / ENOUGH_HINTS, 0)
+
+
+def _count_hints(hints: Tensor) -> Tensor:
+    """Count those whose weight is not 0: (P, M, 5) to (P, 1, 1)."""
+    return ops.sum(ops.cast(hints[..., 4:] > 0, "float32"), axis=1, keepdims=True)
 
 
 def _find_gain(colorfulness: Tensor, aim: float) -> Tensor:

@@ -43,6 +43,8 @@ CHOICE_SEED = 2_000
 """Of what is drawn for each picture: where its hints are, and which palette of the book."""
 
 HINT_COUNTS = (1, 5, 10, 50)
+HINT_DRAWS = 3
+"""Of the random places of hints, for each picture: scores are means over them."""
 BEST_OF = 8
 BOOK_VARIATIONS = 16
 """Variations whose palettes stand for the book of a model."""
@@ -90,8 +92,8 @@ class Original:
     lightness : ndarray of float32, shape (H, W)
     palette : ndarray of float32, shape (6, 4)
         The true one.
-    hints : ndarray of float32, shape (at most 50, 5)
-        True colours at random pixels: x, y, a*, b* and weight 1.
+    hints : ndarray of float32, shape (3, at most 50, 5)
+        True colours at random pixels, drawn three times: x, y, a*, b* and weight 1.
     shapes : Shapes
     rng : Generator
         Drawn from in a fixed order, so that results can be repeated.
@@ -115,10 +117,16 @@ class Original:
             lab=lab,
             lightness=split_lightness(rgb),
             palette=extract_palette(lab),
-            hints=_draw_hints(lab, rng),
+            hints=np.stack([_draw_hints(lab, rng) for _ in range(HINT_DRAWS)]),
             shapes=Shapes.find(rgb),
             rng=rng,
         )
+
+    def list_hints(self) -> Iterator[tuple[str, Float32]]:
+        """List each task with each draw of its hints, (M, 5)."""
+        for count, task in HINT_TASKS.items():
+            for draw in self.hints:
+                yield task, draw[:count]
 
     def difference(self, colored: Rgb) -> float:
         """Return the mean CIEDE2000 of a coloured picture to this one."""
@@ -258,8 +266,11 @@ def _judge_picture(
     answers = [Answer(ORIGINAL, original.rgb), *_answer_without_model(original, palettes)]
     for name, colorizer in colorizers.items():
         answers += _answer_with_model(original, palettes, name, colorizer)
-    scores = {answer.method: _score(original, answer) for answer in answers}
-    return scores, metrics.count_borders(original.shapes, original.lab)
+    scores: dict[Method, list[Scores]] = {}
+    for answer in answers:
+        scores.setdefault(answer.method, []).append(_score(original, answer))
+    means = {method: _average(of_draws) for method, of_draws in scores.items()}
+    return means, metrics.count_borders(original.shapes, original.lab)
 
 
 def _ask_for_book(original: Original, colorizers: Mapping[str, Colorizer]) -> tuple[Float32, ...]:
@@ -283,8 +294,7 @@ def _answer_without_model(original: Original, palettes: Mapping[str, Float32]) -
             colored = merge(look_up_lightness(lightness, palette))
             yield Answer(Method(LIGHTNESS_TABLE, task), colored, palette=palette)
     for name, spread in ((HINT_TABLE, look_up_hints), (LEVIN, propagate_hints)):
-        for count, task in HINT_TASKS.items():
-            hints = original.hints[:count]
+        for task, hints in original.list_hints():
             yield Answer(Method(name, task), merge(spread(lightness, hints)), hints=hints)
 
 
@@ -308,8 +318,7 @@ def _answer_with_model(
         for task, palette in palettes.items():
             yield Answer(Method(name, task), color(Look(palette=palette))[0], palette=palette)
     if colorizer.takes("hints"):
-        for count, task in HINT_TASKS.items():
-            hints = original.hints[:count]
+        for task, hints in original.list_hints():
             yield Answer(Method(name, task), color(Look(hints=hints))[0], hints=hints)
 
 
@@ -346,6 +355,13 @@ def _score(original: Original, answer: Answer) -> Scores:
     if answer.palette is not None:
         scores["palette_obedience"] = metrics.palette_obedience(lab, answer.palette)
     return scores
+
+
+def _average(of_draws: list[Scores]) -> Scores:
+    """Return the means over what one method made of one picture."""
+    return {
+        measure: float(np.mean([scores[measure] for scores in of_draws])) for measure in of_draws[0]
+    }
 
 
 def _shrink(rgb: Rgb) -> Rgb:

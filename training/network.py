@@ -222,8 +222,12 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         hints: Tensor,
         even_out: Callable[[Tensor, Tensor], Tensor] | None = None,
         palette_trust: Tensor | float = 1.0,
+        palette_sharpness: Tensor | float = 1.0,
+        share_weight: Tensor | float = 1.0,
+        hint_fading: Tensor | float = 1.0,
+        ridge_weight: Tensor | float = 1.0,
     ) -> Tensor:
-        """Place colours.
+        """Place colours. What has a number of its own below is 1 in training.
 
         Parameters
         ----------
@@ -242,7 +246,14 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
             Of (P, h, w, 2) and lightness; applied before hints are made exact.
         palette_trust : Tensor, shape (P, 1, 1), optional
             What the palette weighs beside hints: more keeps them to what is like their
-            places. In training, 1.
+            places.
+        palette_sharpness, share_weight : Tensor, shape (P, 1, 1), or float, optional
+            How strongly colours of the palette keep to places of their lightness, and
+            how much more those are used that have large shares.
+        hint_fading : Tensor, shape (P, 1, 1), or float, optional
+            By how high a power hints fade with distance.
+        ridge_weight : Tensor, shape (P, 1, 1), or float, optional
+            What it costs that planes are steep.
 
         Returns
         -------
@@ -258,15 +269,22 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
             [width, 2 * width, 2 * width + 3, 2 * width + 5],
             axis=1,
         )  # each (N, channels, places)
-        slopes, ridges = ops.exp(slopes), self.FIRST_RIDGE * ops.exp(ridges)
-        to_palette = self._attend_to_palette(query, slopes[:, :1], picture, lightness, palette)
-        to_palette = palette_trust * to_palette
+        slopes, ridges = ops.exp(slopes), self.FIRST_RIDGE * ops.exp(ridges) * ridge_weight
+        to_palette = palette_trust * self._attend_to_palette(
+            query, palette_sharpness * slopes[:, :1], picture, lightness, palette, share_weight
+        )
 
         cells = grid.find_cells(hints)
         index = grid.number_cells(cells)
         hint_lightness = _take(lightness, index)  # (P, 1, M)
         closeness = self._find_closeness(
-            likeness, slopes, lightness, hint_lightness, grid.measure_distances(cells), index
+            likeness,
+            slopes,
+            lightness,
+            hint_lightness,
+            grid.measure_distances(cells),
+            index,
+            hint_fading,
         )
         is_hint = ops.cast(hints[..., 4:] > 0, "float32")  # (P, M, 1)
         to_hints = ops.exp(closeness + self._hint_bias) * is_hint
@@ -289,7 +307,13 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         return grid.restore(chroma)
 
     def _attend_to_palette(
-        self, query: Tensor, slope: Tensor, picture: Tensor, lightness: Tensor, palette: Tensor
+        self,
+        query: Tensor,
+        slope: Tensor,
+        picture: Tensor,
+        lightness: Tensor,
+        palette: Tensor,
+        share_weight: Tensor | float,
     ) -> Tensor:
         """Weigh each colour of the palette at each place: (P, K, places), not normalised."""
         weight = palette[..., 3]  # (P, K)
@@ -298,9 +322,10 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         affinity = ops.matmul(self._keys(palette, share, picture), query)  # (P, K, places)
         gap = ops.abs(lightness - palette[..., :1])
         # A palette whose weights sum to less than 1 counts less against hints.
-        prior = self._share_slope * ops.log(share + 1e-3) + ops.log(ops.clip(total, 1e-6, 1))
+        prior = share_weight * self._share_slope * ops.log(share + 1e-3)[..., None]
+        prior = prior + ops.log(ops.clip(total, 1e-6, 1))[..., None]
         logits = affinity / math.sqrt(self.KEY_WIDTH) - self.FIRST_LIGHTNESS_SLOPE * slope * gap
-        logits = ops.clip(logits + prior[..., None], -self.LARGEST_LOGIT, self.LARGEST_LOGIT)
+        logits = ops.clip(logits + prior, -self.LARGEST_LOGIT, self.LARGEST_LOGIT)
         return ops.exp(logits) * ops.cast(palette[..., 3:] > 0, "float32")
 
     def _find_closeness(
@@ -311,6 +336,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         hint_lightness: Tensor,
         distance: Tensor,
         index: Tensor,
+        fading: Tensor | float,
     ) -> Tensor:
         """Say how close each hint is to each place: (P, M, places), 0 at its own, else less."""
         own = ops.transpose(_take(likeness, index), (0, 2, 1))  # (P, M, 16)
@@ -324,7 +350,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         closeness = (
             -unlikeness
             - self.FIRST_LIGHTNESS_SLOPE * slopes[:, 1:2] * gap
-            - self.FIRST_DISTANCE_POWER * slopes[:, 2:] * far
+            - self.FIRST_DISTANCE_POWER * fading * slopes[:, 2:] * far
         )
         return ops.maximum(closeness, -self.LARGEST_LOGIT)
 

@@ -38,7 +38,7 @@ over the pictures, with {CONFIDENCE} % intervals of a bootstrap over pictures. D
   that is nearest to the original.
 - *true palette*: the original's six colours (k-means) with their shares; *without shares* all
   weigh 1, as colours do that people name.
-- *n hints*: true colours at n random pixels, the same for all methods.
+- *n hints*: true colours at n random pixels, the same for all methods; means over three draws.
 - *lightness table*: each pixel takes the palette's colours that are nearest in lightness, softly.
   *Hint table*: the hints that are near in lightness and in place. *Levin et al. 2004*: hints
   spread by optimisation.

@@ -337,19 +337,43 @@ def served(network: keras.Model) -> keras.Model:
     return add_choice(network, BOOK)
 
 
-def place_evenly(network: keras.Model, lightness: Array, palette: Array) -> Array:
-    """What the network makes of a given palette, evened out."""
-    chroma = network([lightness, palette, NO_HINT])["chroma"]
-    return ops.convert_to_numpy(EvenOut()(chroma, ops.average_pool(lightness, 2)))
+def place_evenly(
+    network: keras.Model, lightness: Array, palette: Array, hints: Array, **weights: float
+) -> Array:
+    """What the network makes of colours, evened out."""
+    place = network.get_layer("place_colors")
+    see = keras.Model(network.inputs, place.input[:3])
+    seen = see([lightness, palette, hints])
+    return ops.convert_to_numpy(place(*seen, palette, hints, even_out=EvenOut(), **weights))
 
 
-def test_add_choice_given_palette_gives_what_the_network_gives(
+def test_add_choice_keeps_closer_to_a_given_palette_than_in_training(
     network: keras.Model, served: keras.Model
 ) -> None:
     lightness = make_lightness(1)
     outputs = served([lightness, BLUES, NO_HINT, np.array([5])])
-    expected = place_evenly(network, lightness, BLUES)
+    weights = {"palette_sharpness": 1.33, "share_weight": 1.5}
+    expected = place_evenly(network, lightness, BLUES, NO_HINT, **weights)
     np.testing.assert_allclose(outputs["chroma"], expected, atol=1e-3)
+    as_trained = place_evenly(network, lightness, BLUES, NO_HINT)
+    assert np.abs(as_trained - expected).max() > 1
+
+
+@pytest.mark.parametrize(("count", "ridge_weight"), [(10, 0.4), (40, 0.1)])
+def test_add_choice_makes_planes_steeper_the_more_hints_there_are(
+    count: int, ridge_weight: float, network: keras.Model, served: keras.Model
+) -> None:
+    lightness = make_lightness(1)
+    shares = np.random.default_rng(3).uniform(0, 1, (1, count, 4))
+    ghost = np.zeros((1, 1, 5), np.float32)
+    hints = np.concatenate([shares * (1, 1, 90, 90), np.ones((1, count, 1))], axis=-1)
+    hints = np.concatenate([hints.astype(np.float32), ghost], axis=1)
+    outputs = served([lightness, NO_COLOR, hints, np.array([0])])
+    weights = {"hint_fading": 1.2, "ridge_weight": ridge_weight}
+    expected = place_evenly(network, lightness, NO_COLOR, hints, **weights)
+    np.testing.assert_allclose(outputs["chroma"], expected, atol=0.05)
+    as_trained = place_evenly(network, lightness, NO_COLOR, hints)
+    assert np.abs(as_trained - expected).max() > 1
 
 
 def test_add_choice_hints_come_out_exactly(served: keras.Model) -> None:
@@ -387,5 +411,5 @@ def test_add_choice_places_the_palettes_that_it_tells(
     placed = ops.convert_to_numpy(outputs["placed_palette"])
     assert len(set(numbers_of(placed))) == 4
     for n in range(4):
-        expected = place_evenly(network, lightness, placed[n : n + 1])
+        expected = place_evenly(network, lightness, placed[n : n + 1], NO_HINT)
         np.testing.assert_allclose(outputs["chroma"][n : n + 1], expected, atol=1e-3)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.color import rgb_to_lab
+from service.color import merge_chroma, rgb_to_lab
 from tests.conftest import MODEL_CHROMA, write_model
 from tests.steerable import write_steerable_model
 from training import corpus
-from training.baselines import locate
+from training.baselines import locate, look_up_hints
 from training.errors import CorpusError
 from training.evaluate import (
     ORIGINAL,
@@ -136,21 +136,36 @@ def test_evaluate_again_gives_the_same(
             np.testing.assert_array_equal(again.scores[method][measure], values)
 
 
+def test_evaluate_scores_of_hints_are_means_over_draws(
+    result: SetResult, pictures: list[np.ndarray]
+) -> None:
+    original = Original.study(pictures[0], 0)
+    chroma = [look_up_hints(original.lightness, hints[:5]) for hints in original.hints]
+    colored = [np.asarray(merge_chroma(original.lightness, plane), np.uint8) for plane in chroma]
+    differences = [original.difference(rgb) for rgb in colored]
+
+    assert len(set(differences)) == 3
+    scores = result.scores[Method("hint table", "5 hints")]
+    assert scores["ciede2000"][0] == pytest.approx(np.mean(differences))
+
+
 def test_study_hints_are_true_colours_of_different_pixels(pictures: list[np.ndarray]) -> None:
     original = Original.study(pictures[0], 0)
-    pixels = locate(original.hints, *original.lightness.shape)
 
-    assert original.hints.shape == (50, 5)
-    assert len(set(zip(*pixels, strict=True))) == 50
-    np.testing.assert_array_equal(original.hints[:, 2:4], original.lab[pixels][:, 1:])
-    assert (original.hints[:, 4] == 1).all()
+    assert original.hints.shape == (3, 50, 5)
+    assert not np.array_equal(original.hints[0], original.hints[1])
+    for hints in original.hints:
+        pixels = locate(hints, *original.lightness.shape)
+        assert len(set(zip(*pixels, strict=True))) == 50
+        np.testing.assert_array_equal(hints[:, 2:4], original.lab[pixels][:, 1:])
+        assert (hints[:, 4] == 1).all()
     other = Original.study(pictures[0], 1)
     assert not np.array_equal(original.hints, other.hints)
 
 
 def test_study_picture_of_few_pixels_has_a_hint_for_each() -> None:
     original = Original.study(np.full((3, 4, 3), 90, np.uint8), 0)
-    assert len(original.hints) == 12
+    assert original.hints.shape == (3, 12, 5)
 
 
 def test_difference_is_that_of_the_pictures(pictures: list[np.ndarray]) -> None:

@@ -126,9 +126,10 @@ def call(
     lightness: Array,
     palette: Array = NO_COLOR,
     hints: Array = NO_HINT,
+    **weights: float,
 ) -> Array:
     picture = np.zeros((len(lightness), 6), np.float32)
-    return ops.convert_to_numpy(place(features, picture, lightness, palette, hints))
+    return ops.convert_to_numpy(place(features, picture, lightness, palette, hints, **weights))
 
 
 @pytest.fixture
@@ -141,37 +142,47 @@ def lightness() -> Array:
     return np.random.default_rng(2).uniform(0, 100, (1, 12, 16, 1)).astype(np.float32)
 
 
-def test_place_colors_begins_as_the_lightness_table(features: Array, lightness: Array) -> None:
+@pytest.mark.parametrize("sharpness", [1, 1.5])
+def test_place_colors_begins_as_the_lightness_table(
+    sharpness: float, features: Array, lightness: Array
+) -> None:
     palette = PALETTE * (1, 1, 1, 0) + (0, 0, 0, 1 / 3)  # equal shares
-    chroma = call(make_place(), 0 * features, lightness, palette.astype(np.float32))
-    expected = look_up_lightness(lightness[..., 0], PALETTE[0])
+    palette = palette.astype(np.float32)
+    chroma = call(make_place(), 0 * features, lightness, palette, palette_sharpness=sharpness)
+    # Sharper is as if lightness differed more.
+    expected = look_up_lightness(lightness[..., 0] * sharpness, PALETTE[0] * (sharpness, 1, 1, 1))
     np.testing.assert_allclose(chroma, expected, atol=0.01)
 
 
-def fit_plane(weights: Array, points: Array, colors: Array, point: Array) -> Array:
-    """Colour at a point of the plane through weighted hints, steepness at its first price."""
+def fit_plane(weights: Array, points: Array, colors: Array, point: Array, ridge: float) -> Array:
+    """Colour at a point of the plane through weighted hints."""
     share = weights / weights.sum()
     centre, mean = share @ points, share @ colors
     offsets = points - centre
-    covariance = (share * offsets.T) @ offsets + PlaceColors.FIRST_RIDGE * np.eye(3)
+    covariance = (share * offsets.T) @ offsets + ridge * np.eye(3)
     slope = np.linalg.solve(covariance, (share * offsets.T) @ (colors - mean))
     return np.clip(mean + (point - centre) @ slope, colors.min(axis=0), colors.max(axis=0))
 
 
+@pytest.mark.parametrize(("fading", "ridge_weight"), [(1, 1), (1.5, 1), (1, 0.2)])
 def test_place_colors_begins_as_planes_through_the_nearest_hints(
-    features: Array, lightness: Array
+    fading: float, ridge_weight: float, features: Array, lightness: Array
 ) -> None:
     """Weights of exp(-0.25 |dL*|) and of (1 + d / 0.02)^-3, d in shares of the longer side."""
     hints = rows_of((0.1, 0.1, 70, 10, 1), (0.9, 0.9, -50, 40, 1), (0.1, 0.9, 10, -60, 1))
-    chroma = call(make_place(), 0 * features, lightness, hints=hints)
+    place = make_place()
+    chroma = call(
+        place, 0 * features, lightness, hints=hints, hint_fading=fading, ridge_weight=ridge_weight
+    )
+    ridge = PlaceColors.FIRST_RIDGE * ridge_weight
     rows, columns = np.indices((12, 16))
     points = np.stack([columns / 16, rows / 16, lightness[0, ..., 0] / 50], axis=-1)
     of_hints = points[[1, 10, 10], [1, 14, 1]]
     for row, column in np.ndindex(12, 16):
         offsets = np.abs(of_hints - points[row, column])
         distance = np.hypot(offsets[:, 0], offsets[:, 1])
-        weights = np.exp(-0.25 * 50 * offsets[:, 2]) * (1 + distance / 0.02) ** -3.0
-        expected = fit_plane(weights, of_hints, hints[0, :, 2:4], points[row, column])
+        weights = np.exp(-0.25 * 50 * offsets[:, 2]) * (1 + distance / 0.02) ** (-3 * fading)
+        expected = fit_plane(weights, of_hints, hints[0, :, 2:4], points[row, column], ridge)
         np.testing.assert_allclose(chroma[0, row, column], expected, atol=0.5)
 
 
@@ -220,11 +231,14 @@ def test_place_colors_order_does_not_matter(features: Array, lightness: Array) -
     )
 
 
-def test_place_colors_shares_matter(features: Array, lightness: Array) -> None:
-    """Of two colours as light as each other, the frequent one gets more."""
+@pytest.mark.parametrize("weight", [1, 1.5])
+def test_place_colors_shares_matter(weight: float, features: Array, lightness: Array) -> None:
+    """Of two colours as light as each other, the frequent one gets more: at first by the root."""
     lightness = 0 * lightness + 50
     palette = rows_of((50, 60, 0, 0.8), (50, -60, 0, 0.2))
-    assert call(make_place(), 0 * features, lightness, palette)[..., 0].min() > 10
+    chroma = call(make_place(), 0 * features, lightness, palette, share_weight=weight)
+    odds = (0.8 / 0.2) ** (weight / 2)
+    np.testing.assert_allclose(chroma[..., 0], 60 * (odds - 1) / (odds + 1), atol=0.2)
 
 
 def test_place_colors_of_one_hue_keeps_it(features: Array, lightness: Array) -> None:
