@@ -82,6 +82,10 @@ def pick_color(control: Locator, color: str) -> None:
 
 
 def click_picture(page: Page, x: float, y: float) -> None:
+    # The first colour comes in with the slider before it, which may be under the pointer.
+    page.locator("#frame").evaluate(
+        "(frame) => frame.getAnimations().forEach((animation) => animation.finish())"
+    )
     box = page.locator("#frame").bounding_box()
     assert box
     page.locator("#frame").click(position={"x": box["width"] * x, "y": box["height"] * y})
