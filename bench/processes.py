@@ -115,7 +115,15 @@ def cpu_seconds(pid: int) -> float:
 
 def own_cpu_seconds(pid: int) -> float:
     """Processor time that one process has spent so far; 0 when it is gone."""
-    stat = _stat_fields(pid)
+    return _spent_seconds(_stat_fields(f"{pid}"))
+
+
+def main_thread_cpu_seconds(pid: int) -> float:
+    """Processor time that its first thread has spent so far; 0 when it is gone."""
+    return _spent_seconds(_stat_fields(f"{pid}/task/{pid}"))
+
+
+def _spent_seconds(stat: list[str] | None) -> float:
     # utime, stime: fields 14 and 15 of proc(5), counted from the third.
     return (int(stat[11]) + int(stat[12])) / TICKS_PER_S if stat else 0.0
 
@@ -151,7 +159,7 @@ def members(root: int) -> list[int]:
     """List a process and all that descend from it."""
     parents = {}
     for path in Path("/proc").iterdir():
-        if path.name.isdecimal() and (stat := _stat_fields(int(path.name))):
+        if path.name.isdecimal() and (stat := _stat_fields(path.name)):
             parents[int(path.name)] = int(stat[1])
     found = [root] if root in parents else []
     for member in found:  # grows while it is read
@@ -159,10 +167,10 @@ def members(root: int) -> list[int]:
     return found
 
 
-def _stat_fields(pid: int) -> list[str] | None:
-    """Read /proc/PID/stat after the name, which may hold anything; None when it is gone."""
+def _stat_fields(task: str) -> list[str] | None:
+    """Read /proc/TASK/stat after the name, which may hold anything; None when it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{task}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat.rpartition(")")[2].split()
