@@ -42,6 +42,8 @@ many. A storm takes the processor from those that are served."""
 AGAIN_S = 1.0
 LONGEST_REFUSAL_S = 1.0
 """How much later than at once a refusal may come, however many there are."""
+REFUSED_TOGETHER_S = 0.1
+"""Between two moments at which those that wait are told, all together."""
 LEAVE_LINE = "leave_line"
 """In the state of a request: what is called when all its work is done, though not all is sent."""
 REST_S = 1.0
@@ -289,6 +291,9 @@ class Line:
     def refusal_delay_s(self, *, is_again: bool = False) -> float:
         """Seconds until one more request that finds no room is told so: 0, but in a storm.
 
+        What is held back in a storm is told ten times a second, many together: were the loop
+        to wake up for each, it would take the caches from those who colour.
+
         Parameters
         ----------
         is_again : bool
@@ -299,7 +304,10 @@ class Line:
         # A second's worth of them may come together.
         earliest = max(self._refused_until + 1 / (per_slot_s * self._slots.count), now - 1)
         self._refused_until = min(earliest, now + LONGEST_REFUSAL_S)
-        return max(0.0, self._refused_until - now)
+        if self._refused_until <= now:
+            return 0.0
+        together = math.ceil(self._refused_until / REFUSED_TOGETHER_S) * REFUSED_TOGETHER_S
+        return together - now
 
     async def pace_refusal(self) -> None:
         """Wait until a request that finds no room may be told so."""

@@ -227,10 +227,28 @@ def test_line_holds_back_longer_who_comes_again_too_soon(
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     at_once = {line.refusal_delay_s() for _ in range(301)}
 
-    delays_s = [line.refusal_delay_s(is_again=is_again) for is_again in (False, True)]
+    delays_s = [
+        [line.refusal_delay_s(is_again=is_again) for _ in range(14)] for is_again in (False, True)
+    ]
 
     assert at_once == {0}
-    assert delays_s == pytest.approx([1 / 300, 3 / 300])
+    # The last is due 14 / 300 + 14 / 150 s later.
+    assert delays_s[0] == pytest.approx([0.1] * 14)
+    assert delays_s[1] == pytest.approx([0.1] * 8 + [0.2] * 6, abs=1e-6)
+
+
+def test_refusals_that_wait_are_told_together(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    for _ in range(301):
+        line.refusal_delay_s()
+
+    told_s = set()
+    for _ in range(50):
+        told_s.add(round(now_s + line.refusal_delay_s(), 6))
+        now_s += 0.001
+
+    assert told_s == {100.1, 100.2}
 
 
 def test_line_is_saturated_until_it_is_half_empty(line: Line) -> None:
