@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -27,12 +28,21 @@ REQUEST_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 STAGE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class Series(NamedTuple):
+    """Where requests that are alike are counted: to find it takes longer than to count."""
+
+    requests: Counter
+    seconds: Histogram
+    rejected: Counter | None
+
+
 class Metrics:
     """The metrics of one application."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._of_service: list[Gauge | Info] = []
+        self._series: dict[tuple[str, str, int, str | None], Series] = {}
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._requests = Counter(
@@ -78,10 +88,21 @@ class Metrics:
         problem : str or None
             The type of the problem that it was answered with.
         """
-        self._requests.labels(route, model, status).inc()
-        self._request_seconds.labels(route).observe(seconds)
-        if problem is not None:
-            self._rejected.labels(problem.rpartition("/")[2]).inc()
+        key = (route, model, status, problem)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._find_series(*key)
+        series.requests.inc()
+        series.seconds.observe(seconds)
+        if series.rejected is not None:
+            series.rejected.inc()
+
+    def _find_series(self, route: str, model: str, status: int, problem: str | None) -> Series:
+        return Series(
+            self._requests.labels(route, model, status),
+            self._request_seconds.labels(route),
+            None if problem is None else self._rejected.labels(problem.rpartition("/")[2]),
+        )
 
     @contextmanager
     def watch_stage(self, stage: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import uuid
+import secrets
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -160,7 +160,7 @@ class HeadMiddleware:
 def choose_request_id(headers: Headers) -> str:
     """Return the id that a client gave its request, or a new one when it is none for a log."""
     received = headers.get("X-Request-ID", "")
-    return received if SANE_REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
+    return received if SANE_REQUEST_ID.fullmatch(received) else secrets.token_hex(16)
 
 
 class RequestIdMiddleware:
