@@ -80,6 +80,12 @@ class Door:
         self._answers_other_origins = answers_other_origins
         self._turned_away = 0
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether there is no room for work."""
+        line: Line | None = getattr(self._state, "line", None)
+        return line is not None and line.is_full
+
     def refuse(
         self, url: bytes, raw_headers: list[tuple[bytes, bytes]], last_refused_s: float
     ) -> Refusal | None:

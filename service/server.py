@@ -18,10 +18,11 @@ from typing import Any, ClassVar
 import uvicorn
 from fastapi import FastAPI
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service import errors
 from service.door import Door, RawHeaders, Refusal
+from service.doorstep import Doorstep, compose_answer
 from service.error_answers import ProblemResponse, answer_error
 from service.settings import Settings
 from service.turned_away import TurnedAway
@@ -36,11 +37,12 @@ def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     """Make the server of an application, not yet started."""
     protocol = build_protocol(settings, app.state.door)
     app.state.unsent_bytes = protocol.unsent_bytes
+    doorstep = build_doorstep(protocol)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=protocol,
+        http=doorstep,
         # There are no WebSockets here; their library would only take time and memory.
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_timeout_s,  # type: ignore[arg-type]
@@ -66,6 +68,21 @@ def build_protocol(settings: Settings, at_door: Door) -> type[GuardedProtocol]:
     return Protocol
 
 
+def build_doorstep(protocol: type[GuardedProtocol]) -> type[Doorstep]:
+    """Make what each connection begins with."""
+
+    class Outside(Doorstep):
+        door = protocol.door
+        max_connections = protocol.max_connections
+        max_header_bytes = protocol.max_header_bytes
+        header_timeout_s = protocol.header_timeout_s
+
+        def go_inside(self) -> GuardedProtocol:
+            return protocol.take_over(self)
+
+    return Outside
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """HTTP of one connection, as uvicorn does it, with limits where it has none."""
 
@@ -82,6 +99,23 @@ class GuardedProtocol(HttpToolsProtocol):
     _turned_away: TurnedAway | None = None
     """The last request, when it was refused and is not over yet."""
     _last_refused_s = -math.inf
+
+    @classmethod
+    def take_over(cls, doorstep: Doorstep) -> GuardedProtocol:
+        """Go on with a connection that stood on the doorstep."""
+        protocol = cls(
+            doorstep.config, doorstep.server_state, doorstep.app_state, _loop=doorstep.loop
+        )
+        doorstep.transport.set_protocol(protocol)
+        protocol._last_refused_s = doorstep.last_refused_s
+        protocol.connection_made(doorstep.transport)
+        if protocol._header_timer is not None and doorstep.header_deadline_s < math.inf:
+            # Of the first request some time is over.
+            protocol._cancel_header_timer()
+            protocol._header_timer = doorstep.loop.call_at(
+                doorstep.header_deadline_s, protocol._give_up_headers
+            )
+        return protocol
 
     @classmethod
     def unsent_bytes(cls) -> int:
@@ -274,13 +308,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _compose(self, status: int, headers: RawHeaders, body: bytes, *, closes: bool) -> bytes:
         """Write an answer as it goes over the wire."""
-        lines = [STATUS_LINE[status].rstrip()]
-        for name, value in (*self.server_state.default_headers, *headers):
-            lines.append(name + b": " + value)
-        if closes:
-            lines.append(b"connection: close")
-        is_head = self.parser.get_method() == b"HEAD"
-        return b"\r\n".join((*lines, b"", b"" if is_head else body))
+        return compose_answer(
+            status,
+            (*self.server_state.default_headers, *headers),
+            b"" if self.parser.get_method() == b"HEAD" else body,
+            closes=closes,
+        )
 
 
 class _UntoldLength(int):

@@ -51,7 +51,7 @@ class TurnedAway:
         else:
             self.send()
 
-    def drop(self, body: bytes) -> None:
+    def drop(self, body: bytes | memoryview) -> None:
         """Take a piece of the body."""
         self._dropped_bytes += len(body)
         if self._dropped_bytes > DRAIN_BEHIND_BYTES:

@@ -262,6 +262,20 @@ def test_connection_goes_on_after_refusal(full_port: int) -> None:
     assert after.startswith(b"HTTP/1.1 200 OK")
 
 
+def test_refusal_is_the_same_on_doorstep_and_inside(full_port: int) -> None:
+    asked = FORM.replace(b"Host:", b"X-Request-ID: abc-1\r\nHost:")
+    with connect(full_port) as connection:
+        # What names its connection is no plain request.
+        for request in (asked, asked.replace(b"Host:", b"Connection: keep-alive\r\nHost:")):
+            connection.sendall(request)
+            time.sleep(0.01)
+        outside, inside = map(split, read_answers(connection, 2))
+
+    outside[1].pop(b"date")
+    inside[1].pop(b"date")
+    assert outside == inside
+
+
 def test_requests_sent_ahead_are_refused_in_their_order(full_port: int) -> None:
     get = b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     with connect(full_port) as connection:
