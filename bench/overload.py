@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import re
 import select
 import socket
@@ -321,8 +322,10 @@ def print_table(windows: dict[str, list[Window]]) -> None:
     for name, rounds in windows.items():
         turned_away = [ms for window in rounds for ms in window.turned_away_ms]
         pairs = list(zip(rounds, best, strict=True))
-        share = median(window.per_s / reference.per_s for window, reference in pairs)
-        share_left = median(window.per_core_s / reference.per_core_s for window, reference in pairs)
+        share = median(_divide(window.per_s, reference.per_s) for window, reference in pairs)
+        share_left = median(
+            _divide(window.per_core_s, reference.per_core_s) for window, reference in pairs
+        )
         cells = [
             name,
             f"{median(window.per_s for window in rounds):.1f}",
@@ -340,6 +343,11 @@ def print_table(windows: dict[str, list[Window]]) -> None:
             str(sum(len(window.failures) for window in rounds)),
         ]
         print("|", " | ".join(cells), "|")
+
+
+def _divide(rate: float, best: float) -> float:
+    """Return no number where nothing was served at the best, as on a machine without time."""
+    return rate / best if best else math.nan
 
 
 def main() -> None:
