@@ -24,7 +24,9 @@ from service.turned_away import TurnedAway
 
 PLAIN_HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n)+)\r\n")
 """Headers that can be read in one way only."""
-DEMANDING = frozenset((b"connection", b"expect", b"transfer-encoding", b"upgrade"))
+DEMANDING = frozenset(
+    (b"connection", b"expect", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
 """Headers that ask for more than to read a body of known length."""
 MOST_DIGITS = 15
 """Of a length that is plain."""
@@ -74,6 +76,8 @@ class Doorstep(asyncio.Protocol):
         self.loop = _loop or asyncio.get_running_loop()
         self.header_deadline_s = math.inf
         """On the clock of the loop."""
+        self.is_too_many = False
+        """Whether there was no room for one more client when it came."""
         self.last_refused_s = -math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._missing_bytes = 0
@@ -85,7 +89,8 @@ class Doorstep(asyncio.Protocol):
         # Counted, and shut down, like the protocols of uvicorn.
         self.server_state.connections.add(self)  # type: ignore[arg-type]
         self.header_deadline_s = self.loop.time() + self.header_timeout_s
-        if len(self.server_state.connections) > self.max_connections:
+        self.is_too_many = len(self.server_state.connections) > self.max_connections
+        if self.is_too_many:
             self._let_in()
         else:
             self._timer = self.loop.call_at(self.header_deadline_s, self._let_in)
@@ -202,7 +207,8 @@ def read_plain_request(data: bytes, max_header_bytes: int) -> PlainRequest | Non
     headers = []
     for line in match[2].split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
-        headers.append((name.lower(), value.strip()))
+        # What follows a value belongs to it, as inside: to a key, too.
+        headers.append((name.lower(), value.lstrip(b" \t")))
     fields = dict(headers)
     length = fields.get(b"content-length", b"")
     is_plain = (
@@ -210,6 +216,7 @@ def read_plain_request(data: bytes, max_header_bytes: int) -> PlainRequest | Non
         and DEMANDING.isdisjoint(fields)
         and length.isdigit()
         and len(length) <= MOST_DIGITS
+        and int(length) > 0
     )
     return PlainRequest(match[1], headers, match.end(), int(length)) if is_plain else None
 

@@ -99,6 +99,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _turned_away: TurnedAway | None = None
     """The last request, when it was refused and is not over yet."""
     _last_refused_s = -math.inf
+    _is_too_many = False
 
     @classmethod
     def take_over(cls, doorstep: Doorstep) -> GuardedProtocol:
@@ -108,6 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         doorstep.transport.set_protocol(protocol)
         protocol._last_refused_s = doorstep.last_refused_s
+        protocol._is_too_many = doorstep.is_too_many
         protocol.connection_made(doorstep.transport)
         if protocol._header_timer is not None and doorstep.header_deadline_s < math.inf:
             # Of the first request some time is over.
@@ -124,9 +126,9 @@ class GuardedProtocol(HttpToolsProtocol):
         return sum(client.transport.get_write_buffer_size() for client in list(cls.slow_clients))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request, if there is room for one more client."""
+        """Begin to wait for a request; whether there was room was asked on the doorstep."""
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
+        if self._is_too_many:
             error = errors.OverloadedError(self.max_connections, CONNECTIONS_RETRY_S, "connections")
             self._refuse(answer_error(error))
         else:

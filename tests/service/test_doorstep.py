@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import httptools
 import pytest
+import uvicorn
 from starlette.datastructures import State
+from uvicorn.server import ServerState
 
 from service.admission import Line, Slots
 from service.door import Door
 from service.doorstep import Doorstep, PlainRequest, read_plain_request
 from service.metrics import Metrics
+from service.server import build_doorstep, build_protocol
+from service.settings import Settings
 
 MAX_HEADER_BYTES = 200
 HEAD = b"POST /colorize?model=v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
@@ -42,16 +48,70 @@ def test_plain_request_is_read() -> None:
         HEAD.replace(b"Host: a", b"Expect: 100-continue"),
         HEAD.replace(b"Host: a", b"Transfer-Encoding: chunked"),
         HEAD.replace(b"Host: a", b"Upgrade: h2c"),
+        HEAD.replace(b"Host: a", b"Proxy-Connection: close"),
         HEAD.replace(b"Host: a", b"Content-Length: 5"),
         HEAD.replace(b"Host: a", b"Host: " + b"a" * MAX_HEADER_BYTES),
         HEAD.replace(b"Content-Length: 5\r\n", b""),
         HEAD.replace(b": 5", b": +5"),
         HEAD.replace(b": 5", b": 5, 5"),
+        HEAD.replace(b": 5", b": 5 "),
+        HEAD.replace(b": 5", b": 0"),
+        HEAD.replace(b": 5", b": 00"),
         HEAD.replace(b": 5", b": 1" + b"0" * 15),
     ],
 )
 def test_request_that_is_not_plain_is_not_read(data: bytes) -> None:
     assert read_plain_request(data, MAX_HEADER_BYTES) is None
+
+
+class Parsed:
+    """A request as the parser of the server reads it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.url = self.body = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.is_complete = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+        assert self.parser.should_keep_alive()
+
+
+def test_plain_request_is_read_as_the_server_reads_it() -> None:
+    random = Random(0)
+    names = b"X-A Host Keep-Alive Proxy-Connection TE Trailer X-API-Key X-Request-ID".split()
+    values = b"", b"a", b"a b", b"close", b"chunked", b"a:b", b'"~'
+    blanks = b"", b" ", b"\t", b" \t "
+    plain = 0
+    for _ in range(1000):
+        length = random.choice((b"5", b"005", b"5" + random.choice(blanks)))
+        headers = {random.choice(names): random.choice(values) for _ in range(3)}
+        lines = [
+            name + b":" + random.choice(blanks) + value + random.choice(blanks)
+            for name, value in ({b"Content-Length": length} | headers).items()
+        ]
+        random.shuffle(lines)
+        path = bytes(random.choices(range(0x21, 0x7F), k=6))
+        head = b"\r\n".join((b"POST /" + path + b" HTTP/1.1", *lines, b"", b""))
+        request = read_plain_request(head + b"abcde", len(head))
+        if request is not None:
+            plain += 1
+            parsed = Parsed(head + b"abcde")
+            assert (parsed.url, parsed.headers) == (request.url, request.headers)
+            assert parsed.is_complete
+            assert len(parsed.body) == request.body_bytes
+    assert plain > 100
 
 
 class Transport:
@@ -60,6 +120,15 @@ class Transport:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.unsent_bytes = 0
+
+    def set_protocol(self, _: asyncio.BaseProtocol) -> None:
+        pass
+
+    def get_extra_info(self, _: str) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return "close" in self.done
 
     def write(self, data: bytes) -> None:
         self.done.append(data[9:12].decode())
@@ -202,3 +271,27 @@ def test_connection_too_many_is_left_to_server(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Step, "max_connections", 0)
 
     assert live(lambda _: None) == ["inside"]
+
+
+def test_connection_that_was_taken_on_is_not_too_many_when_it_goes_inside(
+    settings: Settings, door: Door
+) -> None:
+    outside = build_doorstep(
+        build_protocol(settings.model_copy(update={"max_connections": 1}), door)
+    )
+    config = uvicorn.Config(lambda: None, log_config=None)
+    server_state = ServerState()
+
+    async def come_both() -> list[list[str]]:
+        taken_on, too_many = Transport(), Transport()
+        first, second = (outside(config, server_state, {}) for _ in range(2))
+        first.connection_made(taken_on)  # type: ignore[arg-type]
+        second.connection_made(too_many)  # type: ignore[arg-type]
+        # The other one is refused, and not gone yet.
+        first.data_received(b"GET")
+        done = [taken_on.done.copy(), too_many.done.copy()]
+        for protocol in server_state.connections.copy():
+            protocol.connection_lost(None)
+        return done
+
+    assert asyncio.run(come_both()) == [[], ["503", "close"]]
