@@ -100,6 +100,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """The last request, when it was refused and is not over yet."""
     _last_refused_s = -math.inf
     _is_too_many = False
+    _holds_back = False
+    """Whether no more requests are read until answers are taken."""
 
     @classmethod
     def take_over(cls, doorstep: Doorstep) -> GuardedProtocol:
@@ -191,7 +193,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(_connection_problem(HTTPStatus.BAD_REQUEST, msg))
 
     def pause_writing(self) -> None:
-        """Begin to watch whether the client takes its answer."""
+        """Begin to watch whether the client takes its answers."""
         super().pause_writing()
         self.slow_clients.add(self)
         self._check_stall_later()
@@ -200,6 +202,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Stop watching."""
         self._cancel_stall_timer()
         super().resume_writing()
+        if self._holds_back:
+            self._holds_back = False
+            self.flow.resume_reading()
 
     def _is_between_requests(self) -> bool:
         is_answered = self.cycle is None or self.cycle.response_complete
@@ -233,6 +238,10 @@ class GuardedProtocol(HttpToolsProtocol):
             closes=closes,
             on_done=self._await_next,
         )
+        if self.flow.write_paused and not self.transport.is_closing():
+            # They must not pile up before who asks on and takes none.
+            self._holds_back = True
+            self.flow.pause_reading()
         return True
 
     def _find_refusal(self) -> Refusal | None:

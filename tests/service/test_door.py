@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.datastructures import State
+from uvicorn.server import ServerState
 
 from service import door as door_module
 from service import turned_away
@@ -23,7 +25,7 @@ from service.admission import Line, Slots
 from service.app import create_app
 from service.door import Door, Refusal
 from service.metrics import Metrics
-from service.server import build_server
+from service.server import build_protocol, build_server
 from service.settings import Settings
 from service.turned_away import TurnedAway
 from tests.conftest import TestClient
@@ -225,6 +227,51 @@ def test_connection_closes_when_body_of_refused_request_is_long(
     monkeypatch.setattr(turned_away, "DRAIN_BEHIND_BYTES", 5)
 
     assert live(lambda refused: refused.drop(b"a piece"), delay_s=60) == [b"no", "close"]
+
+
+class SlowTransport(asyncio.Transport):
+    """A connection whose client takes no answers; keeps what is done to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def write(self, _: object) -> None:
+        self.done.append("write")
+
+    def pause_reading(self) -> None:
+        self.done.append("pause")
+
+    def resume_reading(self) -> None:
+        self.done.append("resume")
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 1 << 17
+
+
+def test_no_more_is_read_until_refusals_are_taken(settings: Settings) -> None:
+    transport = SlowTransport()
+
+    async def leave_unread() -> None:
+        config = uvicorn.Config(lambda: None, log_config=None)
+        protocol = build_protocol(settings, build_door())(config, ServerState(), {})
+        protocol.connection_made(transport)
+        protocol.data_received(FORM)
+        protocol.pause_writing()
+        protocol.data_received(FORM + FORM)
+        transport.done.append("taken")
+        protocol.resume_writing()
+        protocol.data_received(FORM)
+        protocol.pause_writing()
+        protocol.resume_writing()
+        protocol._unset_keepalive_if_required()
+
+    asyncio.run(leave_unread())
+
+    assert transport.done == ["write", "write", "pause", "write", "taken", "resume", "write"]
 
 
 def split(answer: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
