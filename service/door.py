@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 TELL_EVERY_S = 1.0
 """Those who were turned away meanwhile are one line of the log."""
+
+ODD_PATH = re.compile(r"^[^/]|[%#]")
+"""What must be read before it tells which path is asked for; left to the application."""
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -109,9 +113,10 @@ class Door:
         if line is None or not line.is_full:
             return None
         headers = Headers(raw=raw_headers)
-        if not announces_body(headers) or self._is_for_application(headers):
-            return None
         path = url.partition(b"?")[0].decode("latin-1")
+        is_odd = ODD_PATH.search(path) is not None
+        if not announces_body(headers) or is_odd or self._is_for_application(headers):
+            return None
         headers_of_all, body = _write_problem(
             line.capacity, line.turn_away().retry_after_s, is_inference=is_inference_path(path)
         )

@@ -111,6 +111,12 @@ def test_door_lets_in_what_brings_no_work() -> None:
     assert build_door().refuse(b"/", [(b"content-length", b"0")], -math.inf) is None
 
 
+@pytest.mark.parametrize("url", [b"/%762/models", b"http://a/v2", b"/v2#a", b"*"])
+def test_door_leaves_path_that_must_be_read_to_application(url: bytes) -> None:
+    assert refuse(build_door(), url) is None
+    assert refuse(build_door(), b"/v2?a=%20#b") is not None
+
+
 def test_door_lets_in_before_start(door: Door) -> None:
     assert refuse(door) is None
 
