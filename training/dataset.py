@@ -31,10 +31,10 @@ TEST_SHARE = 0.04
 FEWEST_PICTURES = 3
 """One for each split."""
 
-JITTER_SHARE = 0.5
+JITTER_SHARE = 0.25
 JITTER = (5.0, 3.0, 3.0)
 """Standard deviations of L*, a* and b*: palettes that people give are never exact."""
-DROP_SHARE = 0.1
+DROP_SHARE = 0.05
 FORGET_SHARE = 0.5
 """Of the samples whose palettes lose the shares of their colours: people give none."""
 CHROMA_GAINS = (0.7, 1.8)
@@ -44,7 +44,7 @@ PALETTE_SHARE, HINTS_SHARE = 0.3, 0.5
 """Of the samples that come with a palette alone, and with hints alone; the others
 have both, and of these `FOREIGN_SHARE` the palette of another picture, so that the
 network learns to believe hints where they disagree."""
-FOREIGN_SHARE = 0.5
+FOREIGN_SHARE = 0.35
 
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 

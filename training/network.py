@@ -19,6 +19,8 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from training.barriers import find_barriers
+
 Tensor = Any
 
 LIGHTNESS_CENTER = 50.0
@@ -192,7 +194,10 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
     NEAR = 0.02
     """Of the table of hints: weights of (1 + d / 0.02)^-3, for d in sides of the picture.
     A power has no scale of its own: it serves one hint as it serves fifty."""
-    FIRST_RIDGE = 0.02
+    FIRST_BARRIER, BARRIER_SCALE = 16.0, 3.0
+    """Of what a barrier costs: 16 (1 - exp(-dL* / 3)). Beyond an edge is beyond an edge,
+    however high."""
+    FIRST_RIDGE = 0.003
     FIRST_SHARE_SLOPE = 0.5
     LARGEST_LOG_GAIN = 0.7
     """Chroma may be halved or doubled, not more: a shade of a colour is still that colour."""
@@ -201,11 +206,11 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__(name="place_colors")
-        # At each place: query, likeness, two lightness slopes and a distance power, two
-        # ridges, gain and shade gain.
+        # At each place: query, likeness, two lightness slopes, a distance power and what
+        # barriers cost, two ridges, gain and shade gain.
         # Small at first, so that the tables are what it begins as.
         first = keras.initializers.RandomNormal(stddev=0.05)
-        self._place = layers.Conv2D(2 * self.KEY_WIDTH + 7, 1, kernel_initializer=first)
+        self._place = layers.Conv2D(2 * self.KEY_WIDTH + 8, 1, kernel_initializer=first)
         self._token = layers.Dense(self.TOKEN_WIDTH, activation="relu")
         self._token_to_key = layers.Dense(self.TOKEN_WIDTH)
         self._context_to_key = layers.Dense(self.TOKEN_WIDTH)
@@ -259,14 +264,17 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         -------
         Tensor, shape (P, h, w, 2)
         """
+        grid = _Grid.of(lightness)
+        # Before hints are copied for each palette: these need not be measured again.
+        hints = hints + ops.zeros_like(lightness[:, 0, :1])
+        barriers = self._find_barriers(lightness, grid, hints)
         palette = palette + ops.zeros_like(hints[:, :1, :1])
         hints = hints + ops.zeros_like(palette[:, :1, :1])
-        grid = _Grid.of(lightness)
         lightness = _flatten(lightness)  # (N, 1, places)
         width = self.KEY_WIDTH
         query, likeness, slopes, ridges, gains = ops.split(
             _flatten(self._place(features)),
-            [width, 2 * width, 2 * width + 3, 2 * width + 5],
+            [width, 2 * width, 2 * width + 4, 2 * width + 6],
             axis=1,
         )  # each (N, channels, places)
         slopes, ridges = ops.exp(slopes), self.FIRST_RIDGE * ops.exp(ridges) * ridge_weight
@@ -283,6 +291,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
             lightness,
             hint_lightness,
             grid.measure_distances(cells),
+            barriers,
             index,
             hint_fading,
         )
@@ -305,6 +314,14 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
             chroma = _flatten(even_out(grid.restore(chroma), grid.restore(lightness)))
         chroma = chroma + self._correct(chroma, closeness, is_hint, hints, index)
         return grid.restore(chroma)
+
+    @staticmethod
+    def _find_barriers(lightness: Tensor, grid: _Grid, hints: Tensor) -> Tensor:
+        """Find what is between hints and places, in steps of L*: (P, M, places)."""
+        cells = grid.find_cells(hints)
+        hint_lightness = _take(_flatten(lightness), grid.number_cells(cells))[:, 0]  # (P, M)
+        barriers = find_barriers(lightness, *cells, hint_lightness)
+        return ops.reshape(barriers, (-1, ops.shape(hints)[1], grid.height * grid.width))
 
     def _attend_to_palette(
         self,
@@ -335,6 +352,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         lightness: Tensor,
         hint_lightness: Tensor,
         distance: Tensor,
+        barriers: Tensor,
         index: Tensor,
         fading: Tensor | float,
     ) -> Tensor:
@@ -347,10 +365,13 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         )
         gap = ops.abs(lightness - ops.transpose(hint_lightness, (0, 2, 1)))
         far = ops.log(1 + distance / self.NEAR)
+        # A hint is exact at its own place, whatever its cell is like.
+        beyond = ops.where(distance > 0, 1 - ops.exp(-barriers / self.BARRIER_SCALE), 0.0)
         closeness = (
             -unlikeness
             - self.FIRST_LIGHTNESS_SLOPE * slopes[:, 1:2] * gap
-            - self.FIRST_DISTANCE_POWER * fading * slopes[:, 2:] * far
+            - self.FIRST_DISTANCE_POWER * fading * slopes[:, 2:3] * far
+            - self.FIRST_BARRIER * slopes[:, 3:] * beyond
         )
         return ops.maximum(closeness, -self.LARGEST_LOGIT)
 

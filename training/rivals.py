@@ -31,6 +31,7 @@ class DotProductColors(PlaceColors):
 
     FIRST_LIGHTNESS_SLOPE = 0.0
     FIRST_DISTANCE_POWER = 0.0
+    FIRST_BARRIER = 0.0
 
 
 def list_classes() -> NDArray[np.float32]:

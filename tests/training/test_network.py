@@ -10,6 +10,7 @@ import pytest
 from keras import ops
 from numpy.typing import NDArray
 
+from training.barriers import find_barriers
 from training.book import look_up_lightness
 from training.network import ARCHITECTURES, Architecture, PlaceColors
 
@@ -168,7 +169,8 @@ def fit_plane(weights: Array, points: Array, colors: Array, point: Array, ridge:
 def test_place_colors_begins_as_planes_through_the_nearest_hints(
     fading: float, ridge_weight: float, features: Array, lightness: Array
 ) -> None:
-    """Weights of exp(-0.25 |dL*|) and of (1 + d / 0.02)^-3, d in shares of the longer side."""
+    """Weights of exp(-0.25 |dL*|) and of (1 + d / 0.02)^-3, d in shares of the longer side,
+    and of exp(-16 (1 - exp(-b / 3))) for a barrier b."""
     hints = rows_of((0.1, 0.1, 70, 10, 1), (0.9, 0.9, -50, 40, 1), (0.1, 0.9, 10, -60, 1))
     place = make_place()
     chroma = call(
@@ -177,11 +179,16 @@ def test_place_colors_begins_as_planes_through_the_nearest_hints(
     ridge = PlaceColors.FIRST_RIDGE * ridge_weight
     rows, columns = np.indices((12, 16))
     points = np.stack([columns / 16, rows / 16, lightness[0, ..., 0] / 50], axis=-1)
+    places = np.array([[1, 10, 10], [1, 14, 1]], np.float32)
+    own = lightness[0, *places.astype(int), 0][None]
+    barriers = ops.convert_to_numpy(find_barriers(lightness, *places[:, None], own))[0]
     of_hints = points[[1, 10, 10], [1, 14, 1]]
     for row, column in np.ndindex(12, 16):
         offsets = np.abs(of_hints - points[row, column])
         distance = np.hypot(offsets[:, 0], offsets[:, 1])
-        weights = np.exp(-0.25 * 50 * offsets[:, 2]) * (1 + distance / 0.02) ** (-3 * fading)
+        cost = 0.25 * 50 * offsets[:, 2] + 3 * fading * np.log(1 + distance / 0.02)
+        cost += 16 * (distance > 0) * (1 - np.exp(-barriers[:, row, column] / 3))
+        weights = np.exp(-np.minimum(cost, PlaceColors.LARGEST_LOGIT))
         expected = fit_plane(weights, of_hints, hints[0, :, 2:4], points[row, column], ridge)
         np.testing.assert_allclose(chroma[0, row, column], expected, atol=0.5)
 
