@@ -55,19 +55,19 @@ SCORE_WEIGHT = 0.05
 
 ENOUGH_HINTS = 8.0
 """So many hints need no palette beside them."""
-HINT_RESERVE = 8.0
+HINT_RESERVE = 3.0
 """Logarithm of what a palette weighs more beside a single hint than in training, where
 half of the palettes beside hints are foreign, and to be overruled everywhere: one hint
 shall colour what it is on, not the whole picture. It falls as a square with their number."""
 
 GIVEN_SHARPNESS = 1.33
-GIVEN_SHARE_WEIGHT = 1.5
+GIVEN_SHARE_WEIGHT = 2.0
 """Palettes are loosened in training. What people give is meant as it is."""
-LONE_HINT_FADING = 1.2
+BARRIER_WEIGHT = 2.0
 RIDGE_HINTS = 4.0
-"""Real colours keep to their places more than generated ones do, and drift more steadily
-with them: hints without a palette fade faster than was learned, and a plane may be the
-steeper, the more hints it goes through. What that costs weighs as learned with so many."""
+"""Real colours keep to their shapes more than the lit ones of training do, and drift more
+steadily with place: edges count for more than was learned, and a plane may be the steeper,
+the more hints it goes through. What that costs weighs as learned with so many."""
 
 
 class ChoosePalettes(layers.Layer):  # type: ignore[misc]
@@ -238,8 +238,7 @@ def add_choice(network: keras.Model, book: Book) -> keras.Model:
     placed, trust, scores = ChoosePalettes(book)(
         network.output["scores"], small_lightness, palette, hints, variation
     )
-    is_given, need = _is_given(palette), _need_for_palette(hints)
-    stands_alone = (1 - is_given) * ops.cast(need <= 0, "float32")
+    is_given = _is_given(palette)
     chroma = place(
         features,
         picture,
@@ -250,7 +249,7 @@ def add_choice(network: keras.Model, book: Book) -> keras.Model:
         palette_trust=trust,
         palette_sharpness=1 + (GIVEN_SHARPNESS - 1) * is_given,
         share_weight=1 + (GIVEN_SHARE_WEIGHT - 1) * is_given,
-        hint_fading=1 + (LONE_HINT_FADING - 1) * stands_alone,
+        barrier_weight=BARRIER_WEIGHT,
         ridge_weight=RIDGE_HINTS / ops.maximum(_count_hints(hints), 1),
     )
     return keras.Model(

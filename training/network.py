@@ -229,7 +229,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         palette_trust: Tensor | float = 1.0,
         palette_sharpness: Tensor | float = 1.0,
         share_weight: Tensor | float = 1.0,
-        hint_fading: Tensor | float = 1.0,
+        barrier_weight: Tensor | float = 1.0,
         ridge_weight: Tensor | float = 1.0,
     ) -> Tensor:
         """Place colours. What has a number of its own below is 1 in training.
@@ -255,8 +255,8 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         palette_sharpness, share_weight : Tensor, shape (P, 1, 1), or float, optional
             How strongly colours of the palette keep to places of their lightness, and
             how much more those are used that have large shares.
-        hint_fading : Tensor, shape (P, 1, 1), or float, optional
-            By how high a power hints fade with distance.
+        barrier_weight : Tensor, shape (P, 1, 1), or float, optional
+            What it costs that an edge is between a hint and a place.
         ridge_weight : Tensor, shape (P, 1, 1), or float, optional
             What it costs that planes are steep.
 
@@ -293,7 +293,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
             grid.measure_distances(cells),
             barriers,
             index,
-            hint_fading,
+            barrier_weight,
         )
         is_hint = ops.cast(hints[..., 4:] > 0, "float32")  # (P, M, 1)
         to_hints = ops.exp(closeness + self._hint_bias) * is_hint
@@ -354,7 +354,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         distance: Tensor,
         barriers: Tensor,
         index: Tensor,
-        fading: Tensor | float,
+        barrier_weight: Tensor | float,
     ) -> Tensor:
         """Say how close each hint is to each place: (P, M, places), 0 at its own, else less."""
         own = ops.transpose(_take(likeness, index), (0, 2, 1))  # (P, M, 16)
@@ -370,8 +370,8 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         closeness = (
             -unlikeness
             - self.FIRST_LIGHTNESS_SLOPE * slopes[:, 1:2] * gap
-            - self.FIRST_DISTANCE_POWER * fading * slopes[:, 2:3] * far
-            - self.FIRST_BARRIER * slopes[:, 3:] * beyond
+            - self.FIRST_DISTANCE_POWER * slopes[:, 2:3] * far
+            - self.FIRST_BARRIER * barrier_weight * slopes[:, 3:] * beyond
         )
         return ops.maximum(closeness, -self.LARGEST_LOGIT)
 

@@ -352,7 +352,7 @@ def test_add_choice_keeps_closer_to_a_given_palette_than_in_training(
 ) -> None:
     lightness = make_lightness(1)
     outputs = served([lightness, BLUES, NO_HINT, np.array([5])])
-    weights = {"palette_sharpness": 1.33, "share_weight": 1.5}
+    weights = {"palette_sharpness": 1.33, "share_weight": 2}
     expected = place_evenly(network, lightness, BLUES, NO_HINT, **weights)
     np.testing.assert_allclose(outputs["chroma"], expected, atol=1e-3)
     as_trained = place_evenly(network, lightness, BLUES, NO_HINT)
@@ -369,7 +369,7 @@ def test_add_choice_makes_planes_steeper_the_more_hints_there_are(
     hints = np.concatenate([shares * (1, 1, 90, 90), np.ones((1, count, 1))], axis=-1)
     hints = np.concatenate([hints.astype(np.float32), ghost], axis=1)
     outputs = served([lightness, NO_COLOR, hints, np.array([0])])
-    weights = {"hint_fading": 1.2, "ridge_weight": ridge_weight}
+    weights = {"barrier_weight": 2, "ridge_weight": ridge_weight}
     expected = place_evenly(network, lightness, NO_COLOR, hints, **weights)
     np.testing.assert_allclose(outputs["chroma"], expected, atol=0.05)
     as_trained = place_evenly(network, lightness, NO_COLOR, hints)

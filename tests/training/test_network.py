@@ -165,17 +165,16 @@ def fit_plane(weights: Array, points: Array, colors: Array, point: Array, ridge:
     return np.clip(mean + (point - centre) @ slope, colors.min(axis=0), colors.max(axis=0))
 
 
-@pytest.mark.parametrize(("fading", "ridge_weight"), [(1, 1), (1.5, 1), (1, 0.2)])
+@pytest.mark.parametrize(("barrier_weight", "ridge_weight"), [(1, 1), (2, 1), (1, 0.2)])
 def test_place_colors_begins_as_planes_through_the_nearest_hints(
-    fading: float, ridge_weight: float, features: Array, lightness: Array
+    barrier_weight: float, ridge_weight: float, features: Array, lightness: Array
 ) -> None:
     """Weights of exp(-0.25 |dL*|) and of (1 + d / 0.02)^-3, d in shares of the longer side,
     and of exp(-16 (1 - exp(-b / 3))) for a barrier b."""
     hints = rows_of((0.1, 0.1, 70, 10, 1), (0.9, 0.9, -50, 40, 1), (0.1, 0.9, 10, -60, 1))
     place = make_place()
-    chroma = call(
-        place, 0 * features, lightness, hints=hints, hint_fading=fading, ridge_weight=ridge_weight
-    )
+    weights = {"barrier_weight": barrier_weight, "ridge_weight": ridge_weight}
+    chroma = call(place, 0 * features, lightness, hints=hints, **weights)
     ridge = PlaceColors.FIRST_RIDGE * ridge_weight
     rows, columns = np.indices((12, 16))
     points = np.stack([columns / 16, rows / 16, lightness[0, ..., 0] / 50], axis=-1)
@@ -186,8 +185,9 @@ def test_place_colors_begins_as_planes_through_the_nearest_hints(
     for row, column in np.ndindex(12, 16):
         offsets = np.abs(of_hints - points[row, column])
         distance = np.hypot(offsets[:, 0], offsets[:, 1])
-        cost = 0.25 * 50 * offsets[:, 2] + 3 * fading * np.log(1 + distance / 0.02)
-        cost += 16 * (distance > 0) * (1 - np.exp(-barriers[:, row, column] / 3))
+        cost = 0.25 * 50 * offsets[:, 2] + 3 * np.log(1 + distance / 0.02)
+        beyond = (distance > 0) * (1 - np.exp(-barriers[:, row, column] / 3))
+        cost += 16 * barrier_weight * beyond
         weights = np.exp(-np.minimum(cost, PlaceColors.LARGEST_LOGIT))
         expected = fit_plane(weights, of_hints, hints[0, :, 2:4], points[row, column], ridge)
         np.testing.assert_allclose(chroma[0, row, column], expected, atol=0.5)
