@@ -53,7 +53,7 @@ LIKELIHOOD_POWER = 0.1
 SCORE_WEIGHT = 0.05
 """Of the score beside what a choice covers, in distance of compressed chroma."""
 
-ENOUGH_HINTS = 8.0
+ENOUGH_HINTS = 4.0
 """So many hints need no palette beside them."""
 HINT_RESERVE = 3.0
 """Logarithm of what a palette weighs more beside a single hint than in training, where

@@ -262,7 +262,7 @@ def test_choose_palettes_fades_with_hints(count: int) -> None:
 @pytest.mark.parametrize("palette", [NO_COLOR, BLUES], ids=["chosen", "given"])
 def test_choose_palettes_trusts_as_in_training_beside_enough_hints(palette: Array) -> None:
     trusts = []
-    for count in (1, 4, int(ENOUGH_HINTS), 20):
+    for count in (1, 3, int(ENOUGH_HINTS), 20):
         hints = np.zeros((1, 20, 5), np.float32)
         hints[:, :count, 4] = 1
         scores = np.zeros((1, len(BOOK)), np.float32)
