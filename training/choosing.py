@@ -32,8 +32,9 @@ Float32 = NDArray[np.float32]
 VARIATIONS = 16
 """How many choices a picture is given."""
 
-AIMED_COLORFULNESS = 88.0
-"""What real abstract pictures have, about: the best palette is made as vivid as that takes."""
+AIMED_COLORFULNESS, AIMED_SLOPE = 42.0, 0.9
+"""What real abstract pictures have, about, in black and more for each L* of their mean: the
+best palette is made as vivid as that takes. Dark pictures have less; sRGB has, too."""
 OTHERS_COLORFULNESS = 50.0
 """Of the other choices, which shall come near whatever is wanted: milder is never far off."""
 GAINS = (0.8, 1.1, 1.4, 1.7, 2.0, 2.5)
@@ -167,8 +168,10 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         offset = ops.sqrt(ops.sum(ops.square(mean), axis=-1) + 1e-6)
         colorfulness = spread + 0.3 * offset  # (N, gains, size)
 
-        gain = _find_gain(colorfulness, AIMED_COLORFULNESS)
-        reached = ops.minimum(colorfulness[:, -1] / AIMED_COLORFULNESS, 1)
+        mean_lightness = ops.sum(levels * LEVEL_LIGHTNESS, axis=1, keepdims=True)  # (N, 1)
+        aimed = AIMED_COLORFULNESS + AIMED_SLOPE * mean_lightness
+        gain = _find_gain(colorfulness, aimed)
+        reached = ops.minimum(colorfulness[:, -1] / aimed, 1)
         merit = COLORFULNESS_WEIGHT * ops.log(reached)
 
         hues = ops.einsum("nl,blh->nbh", levels, ops.convert_to_tensor(self._hues))
@@ -273,7 +276,7 @@ def _count_hints(hints: Tensor) -> Tensor:
     return ops.sum(ops.cast(hints[..., 4:] > 0, "float32"), axis=1, keepdims=True)
 
 
-def _find_gain(colorfulness: Tensor, aim: float) -> Tensor:
+def _find_gain(colorfulness: Tensor, aim: Tensor | float) -> Tensor:
     """Find the gain that gives a colourfulness: from that at each gain to (N, size)."""
     gain = GAINS[0] * ops.ones_like(colorfulness[:, 0])
     for index, step in enumerate(np.diff(GAINS)):
