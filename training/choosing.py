@@ -57,8 +57,8 @@ SCORE_WEIGHT = 0.05
 ENOUGH_HINTS = 4.0
 """So many hints need no palette beside them."""
 HINT_RESERVE = 3.0
-"""Logarithm of what a palette weighs more beside a single hint than in training, where
-half of the palettes beside hints are foreign, and to be overruled everywhere: one hint
+"""Logarithm of what a palette would weigh more without a hint than in training, where a
+third of the palettes beside hints are foreign, and to be overruled everywhere: one hint
 shall colour what it is on, not the whole picture. It falls as a square with their number."""
 
 GIVEN_SHARPNESS = 1.33
