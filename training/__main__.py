@@ -17,7 +17,7 @@ from training.console import console
 from training.corpus import Kind
 from training.corpus.folder import write_corpus
 from training.errors import TrainingError
-from training.recipes import MODEL_KINDS, RECIPES, ModelName, Recipe, RecipeName
+from training.recipes import MODEL_KINDS, RECIPES, ModelName, RecipeName, find_recipe
 
 # TensorFlow reads this when it is imported, which commands do only as they need it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -72,7 +72,7 @@ def fit(
     seed: SeedOption = CORPUS_SEED,
 ) -> None:
     """Train one model, or go on where its run folder stops."""
-    _fit(name, out, out.parent / "corpus", corpus, _choose(recipe, count), epochs, seed)
+    _fit(name, out, out.parent / "corpus", corpus, recipe, count, epochs, seed)
 
 
 @app.command()
@@ -114,12 +114,12 @@ def train(
     """Go the whole road for all models: corpus, training, export, evaluation."""
     from training.export import export as export_run
 
-    chosen = _choose(recipe, count)
     for name in MODEL_KINDS:
         console.rule(name)
-        _fit(name, out / name, out / "corpus", corpus, chosen, epochs, seed)
+        _fit(name, out / name, out / "corpus", corpus, recipe, count, epochs, seed)
         export_run(out / name, out / "models")
-    evaluate(models=[out / "models"], out=out, count=min(chosen.count, 40), write_cards=True)
+    drawn = count or RECIPES[recipe].count
+    evaluate(models=[out / "models"], out=out, count=min(drawn, 40), write_cards=True)
     console.print(f"Serve them: make serve MODELS={out / 'models'}")
 
 
@@ -209,17 +209,13 @@ def samples(
         console.print(f"wrote {path}")
 
 
-def _choose(recipe_name: RecipeName, count: int | None) -> Recipe:
-    recipe = RECIPES[recipe_name]
-    return recipe if count is None else replace(recipe, count=count)
-
-
 def _fit(
     name: ModelName,
     run_folder: Path,
     generated_folder: Path,
     own_folders: list[Path] | None,
-    recipe: Recipe,
+    recipe_name: RecipeName,
+    count: int | None,
     epochs: int | None,
     seed: int,
 ) -> None:
@@ -227,6 +223,8 @@ def _fit(
     from training.fit import Run
     from training.fit import fit as fit_run
 
+    recipe = find_recipe(recipe_name, name)
+    recipe = recipe if count is None else replace(recipe, count=count)
     kinds = MODEL_KINDS[name]
     if own_folders:
         folders = own_folders

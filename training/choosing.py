@@ -35,7 +35,7 @@ VARIATIONS = 16
 AIMED_COLORFULNESS, AIMED_SLOPE = 42.0, 0.9
 """What real abstract pictures have, about, in black and more for each L* of their mean: the
 best palette is made as vivid as that takes. Dark pictures have less; sRGB has, too."""
-OTHERS_COLORFULNESS = 50.0
+OTHERS_COLORFULNESS = 45.0
 """Of the other choices, which shall come near whatever is wanted: milder is never far off."""
 GAINS = (0.8, 1.1, 1.4, 1.7, 2.0, 2.5)
 """Of chroma, between the least and the most that a palette is changed by."""
@@ -49,7 +49,7 @@ SMOOTH_STEP = 6.0
 LIGHTNESS_STRIDE = 8
 """The lightness of a picture is counted in cells of 8 x 8: noise apart, it is the same."""
 
-LIKELIHOOD_POWER = 0.1
+LIKELIHOOD_POWER = 0.2
 """Of the scores as likelihoods: they are surer of themselves than right."""
 SCORE_WEIGHT = 0.05
 """Of the score beside what a choice covers, in distance of compressed chroma."""
@@ -61,8 +61,7 @@ HINT_RESERVE = 3.0
 third of the palettes beside hints are foreign, and to be overruled everywhere: one hint
 shall colour what it is on, not the whole picture. It falls as a square with their number."""
 
-GIVEN_SHARPNESS = 1.33
-GIVEN_SHARE_WEIGHT = 2.0
+GIVEN_SHARPNESS = 2.0
 """Palettes are loosened in training. What people give is meant as it is."""
 BARRIER_WEIGHT = 2.0
 RIDGE_HINTS = 4.0
@@ -219,7 +218,7 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         return ops.stack(order, axis=1)
 
 
-def add_choice(network: keras.Model, book: Book) -> keras.Model:
+def add_choice(network: keras.Model, book: Book, given_share_weight: float = 1.0) -> keras.Model:
     """Let a network that takes a palette choose one when none is given, and even colours out.
 
     Parameters
@@ -227,6 +226,8 @@ def add_choice(network: keras.Model, book: Book) -> keras.Model:
     network : keras.Model
     book : Book
         The palettes that its scores are about.
+    given_share_weight : float
+        How much more than was learned the shares of a given palette count.
 
     Returns
     -------
@@ -251,7 +252,7 @@ def add_choice(network: keras.Model, book: Book) -> keras.Model:
         even_out=EvenOut(),
         palette_trust=trust,
         palette_sharpness=1 + (GIVEN_SHARPNESS - 1) * is_given,
-        share_weight=1 + (GIVEN_SHARE_WEIGHT - 1) * is_given,
+        share_weight=1 + (given_share_weight - 1) * is_given,
         barrier_weight=BARRIER_WEIGHT,
         ridge_weight=RIDGE_HINTS / ops.maximum(_count_hints(hints), 1),
     )

@@ -128,7 +128,9 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
     metrics = read_test_metrics(run_folder)
     architecture = find_architecture(run.recipe.architecture)
     network = load_best(run_folder)
-    model = add_choice(network, load_book(run_folder)) if architecture.is_conditional else network
+    model = network
+    if architecture.is_conditional:
+        model = add_choice(network, load_book(run_folder), run.recipe.given_share_weight)
     served = as_function(model)
     artifact = convert(served)
     if len(artifact) > architecture.max_artifact_bytes:

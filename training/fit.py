@@ -111,7 +111,7 @@ def fit(run: Run, corpus: list[Path], folder: Path) -> None:
     """
     splits = load_splits(corpus, run.recipe.side)
     _claim_folder(replace(run, pictures=splits.count, corpus_digest=splits.digest), folder)
-    book = _claim_book(splits.train, folder)
+    book = _claim_book(splits.train, run.recipe.book_seed, folder)
     trainer = _build_trainer(run, len(book), steps_per_epoch(splits.train, run.recipe.batch_size))
     progress = _Progress(run.name, folder)
     first_epoch = progress.restore(trainer)
@@ -310,11 +310,11 @@ def _claim_folder(run: Run, folder: Path) -> None:
         )
 
 
-def _claim_book(train: Split, folder: Path) -> Book:
+def _claim_book(train: Split, seed: int, folder: Path) -> Book:
     """Make the book from the training split, once."""
     if not (folder / "book.npz").exists():
         with replace_file(folder / "book.npz") as path:
-            Book.make(train.palettes, train.levels).save(path)
+            Book.make(train.palettes, train.levels, seed=seed).save(path)
     return load_book(folder)
 
 

@@ -279,7 +279,7 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         )  # each (N, channels, places)
         slopes, ridges = ops.exp(slopes), self.FIRST_RIDGE * ops.exp(ridges) * ridge_weight
         to_palette = palette_trust * self._attend_to_palette(
-            query, palette_sharpness * slopes[:, :1], picture, lightness, palette, share_weight
+            query, slopes[:, :1], picture, lightness, palette, palette_sharpness, share_weight
         )
 
         cells = grid.find_cells(hints)
@@ -330,20 +330,30 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         picture: Tensor,
         lightness: Tensor,
         palette: Tensor,
+        sharpness: Tensor | float,
         share_weight: Tensor | float,
     ) -> Tensor:
-        """Weigh each colour of the palette at each place: (P, K, places), not normalised."""
+        """Weigh each colour of the palette at each place: (P, K, places), not normalised.
+
+        Sharpness and share weight tell colours apart; beside hints the palette as a
+        whole weighs what it does without them.
+        """
         weight = palette[..., 3]  # (P, K)
         total = ops.sum(weight, axis=1, keepdims=True)
         share = weight / (total + 1e-6)
+        is_color = palette[..., 3:] > 0  # (P, K, 1)
         affinity = ops.matmul(self._keys(palette, share, picture), query)  # (P, K, places)
-        gap = ops.abs(lightness - palette[..., :1])
+
+        gap = ops.where(is_color, ops.abs(lightness - palette[..., :1]), 100.0)
+        gap += (sharpness - 1) * (gap - ops.min(gap, axis=1, keepdims=True))
+        log_share = ops.log(share + 1e-3)  # (P, K)
+        mean = ops.sum(share * log_share, axis=1, keepdims=True)
+        prior = log_share[..., None] + (share_weight - 1) * (log_share - mean)[..., None]
         # A palette whose weights sum to less than 1 counts less against hints.
-        prior = share_weight * self._share_slope * ops.log(share + 1e-3)[..., None]
-        prior = prior + ops.log(ops.clip(total, 1e-6, 1))[..., None]
+        prior = self._share_slope * prior + ops.log(ops.clip(total, 1e-6, 1))[..., None]
         logits = affinity / math.sqrt(self.KEY_WIDTH) - self.FIRST_LIGHTNESS_SLOPE * slope * gap
         logits = ops.clip(logits + prior, -self.LARGEST_LOGIT, self.LARGEST_LOGIT)
-        return ops.exp(logits) * ops.cast(palette[..., 3:] > 0, "float32")
+        return ops.exp(logits) * ops.cast(is_color, "float32")
 
     def _find_closeness(
         self,

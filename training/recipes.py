@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from training.corpus import Kind
 
@@ -17,6 +17,12 @@ MODEL_KINDS: dict[ModelName, tuple[Kind, ...]] = {
     "v12": ("geometric", "fluid"),
 }
 """What each model is trained on."""
+MODEL_CHOICES: dict[ModelName, dict[str, Any]] = {
+    "v1": {"book_seed": 11, "given_share_weight": 4.0},
+    "v2": {"book_seed": 3, "given_share_weight": 2.5},
+    "v12": {"book_seed": 1, "given_share_weight": 3.0},
+}
+"""What each model has of its own in any recipe, chosen on real pictures of its kinds."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,10 @@ class Recipe:
         Of the samples without a palette that are lit with colours.
     seed : int
         Of the weights, the order and the augmentation.
+    book_seed : int
+        Of who is in the crowd that the palette book covers.
+    given_share_weight : float
+        Of the shares of a given palette, once the model is served; 1 is as learned.
     """
 
     name: RecipeName
@@ -84,6 +94,8 @@ class Recipe:
     turn_share: float = 0.5
     light_share: float = 0.6
     seed: int = 0
+    book_seed: int = 0
+    given_share_weight: float = 3.0
 
     def __post_init__(self) -> None:
         """Make equal what JSON makes of a recipe."""
@@ -117,3 +129,8 @@ _CLASSIC = Recipe(
     light_share=0.0,
 )
 RECIPES: dict[RecipeName, Recipe] = {recipe.name: recipe for recipe in (_STANDARD, _CLASSIC)}
+
+
+def find_recipe(name: RecipeName, model: ModelName) -> Recipe:
+    """Return the recipe by which a model is trained."""
+    return replace(RECIPES[name], **MODEL_CHOICES[model])

@@ -11,6 +11,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from training.book import (
+    CROWD_MEAN_B,
+    CROWD_SIZE,
     FIT_SCALE,
     LEAST_DIFFERENCE,
     LEVEL_LIGHTNESS,
@@ -108,12 +110,17 @@ def make_book(palettes: Array, size: int = 64) -> Book:
     return Book.make(palettes, even_levels(len(palettes)), size)
 
 
-def sort_rows(palettes: Array) -> Array:
-    return palettes[np.lexsort(palettes[:, ::-1, 0].T)]
-
-
 def contains(palettes: Array, palette: Array) -> bool:
     return bool((palettes == palette).all(axis=(1, 2)).any())
+
+
+def descends_from(palettes: Array, palette: Array) -> bool:
+    """Whether a palette is one of some palettes, or one whose hues are turned by an angle."""
+    chroma, others = palette[:, 1:3] @ [1, 1j], palettes[..., 1:3] @ [1, 1j]
+    angle = np.angle((others.conj() * chroma).sum(axis=1, keepdims=True))
+    is_turned = np.isclose(others * np.exp(1j * angle), chroma, atol=1e-3).all(axis=1)
+    is_same = (palettes[..., [0, 3]] == palette[:, [0, 3]]).all(axis=(1, 2))
+    return bool((is_turned & is_same).any())
 
 
 def test_matched_difference_ignores_the_order() -> None:
@@ -128,10 +135,11 @@ def test_matched_difference_ignores_the_order() -> None:
 def test_make_leaves_dull_palettes_and_those_of_one_hue_out(dull: str) -> None:
     colorful = random_palettes(20, chroma=40)
     left_out = random_palettes(30, chroma=5, seed=1)
-    if dull == "red":
-        left_out[..., 1:3] = (40, 10)
+    if dull == "red":  # of any chroma, and not quite of one hue
+        size = np.random.default_rng(2).uniform(30, 90, (30, 6, 1))
+        left_out[..., 1:3] = size * (0.97, 0.24) + np.random.default_rng(3).normal(0, 3, (30, 6, 2))
     book = make_book(np.concatenate([left_out, colorful]))
-    assert all(contains(colorful, palette) for palette in book.palettes)
+    assert all(descends_from(colorful, palette) for palette in book.palettes)
     assert all(
         min(matched_difference(palette, chosen) for chosen in book.palettes) < LEAST_DIFFERENCE
         for palette in colorful
@@ -142,7 +150,7 @@ def test_make_dull_corpus_still_gets_a_book() -> None:
     palettes = random_palettes(7, chroma=5)
     book = make_book(palettes)
     assert 1 <= len(book) <= 7
-    assert all(contains(palettes, palette) for palette in book.palettes)
+    assert all(descends_from(palettes, palette) for palette in book.palettes)
 
 
 def test_make_corpus_of_one_palette_gets_a_book_of_one() -> None:
@@ -157,7 +165,7 @@ def test_make_palettes_are_clearly_different_and_real() -> None:
     palettes = np.concatenate([palettes, palettes + np.float32([2, 2, 2, 0])])
     book = make_book(palettes)
     assert 10 < len(book) <= 60
-    assert all(contains(palettes, chosen) for chosen in book.palettes)
+    assert all(descends_from(palettes, chosen) for chosen in book.palettes)
     differences = [matched_difference(*pair) for pair in combinations(book.palettes, 2)]
     assert min(differences) >= LEAST_DIFFERENCE
 
@@ -174,6 +182,16 @@ def test_make_takes_first_what_brings_the_corpus_nearest() -> None:
     np.testing.assert_array_equal(second, far)
 
 
+def test_make_takes_hues_that_the_corpus_lacks() -> None:
+    """All are red and green; the book has blue and yellow as well."""
+    palettes = random_palettes(200, chroma=60)
+    palettes[:, ::2, 1:3], palettes[:, 1::2, 1:3] = (60, 0), (-60, 0)
+    book = make_book(palettes)
+    assert np.abs(palettes[..., 2]).max() == 0
+    assert np.abs(book.palettes[..., 2]).max() > 50
+    assert all(descends_from(palettes, palette) for palette in book.palettes)
+
+
 def test_make_size_is_the_most_it_takes() -> None:
     assert len(make_book(random_palettes(60, chroma=60), size=5)) == 5
 
@@ -181,10 +199,44 @@ def test_make_size_is_the_most_it_takes() -> None:
 def test_make_crowd_is_of_the_whole_corpus_dull_palettes_too() -> None:
     dull = random_palettes(20, chroma=5, seed=1)
     palettes = np.concatenate([random_palettes(20, chroma=40), dull])
-    book = make_book(palettes)
-    np.testing.assert_array_equal(sort_rows(book.crowd), sort_rows(palettes))
-    many = np.tile(palettes, (20, 1, 1))
-    assert make_book(many).crowd.shape == (512, 6, 4)
+    crowd = make_book(palettes).crowd
+    assert crowd.shape == (CROWD_SIZE, 6, 4)
+    assert all(contains(palettes, one) for one in crowd)
+    assert all(contains(crowd, palette) for palette in palettes)
+
+
+def tinted_palettes(count: int, mean_b: float) -> Array:
+    palettes = random_palettes(count, chroma=30)
+    palettes[..., 2] += mean_b + np.random.default_rng(1).normal(0, 16, (count, 1))
+    return palettes
+
+
+@pytest.mark.parametrize(("mean_b", "expected"), [(7, CROWD_MEAN_B), (-20, -20)])
+def test_make_crowd_of_a_warm_corpus_is_cooler_but_no_crowd_is_warmer(
+    mean_b: float, expected: float
+) -> None:
+    palettes = tinted_palettes(400, mean_b)
+    assert palettes[..., 2].mean() == pytest.approx(mean_b, abs=2)
+    crowd = make_book(palettes, size=2).crowd
+    assert crowd[..., 2].mean() == pytest.approx(expected, abs=3)
+    # What does not go with b* is as in the corpus.
+    assert crowd[..., 0].mean() == pytest.approx(palettes[..., 0].mean(), abs=5)
+
+
+def test_make_crowd_of_a_corpus_without_blue_is_still_a_crowd() -> None:
+    """However warm it is: the coolest palettes are preferred, not the only ones."""
+    palettes = tinted_palettes(400, 60)
+    crowd = make_book(palettes, size=2).crowd
+    assert crowd[..., 2].mean() < 50
+    assert len(np.unique(crowd[:, 0, 2])) > 40
+
+
+def test_make_seed_says_who_is_in_the_crowd() -> None:
+    palettes = random_palettes(100, chroma=40)
+    levels = even_levels(len(palettes))
+    one, same, other = (Book.make(palettes, levels, 2, seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one.crowd, same.crowd)
+    assert (one.crowd != other.crowd).any()
 
 
 def test_make_same_corpus_same_book() -> None:

@@ -289,9 +289,9 @@ def test_choose_palettes_makes_a_picture_as_vivid_as_is_aimed_at(
     variation: int, aim: float, slope: float
 ) -> None:
     """What is foreseen from the lightness alone is what the lightness table gives."""
-    lightness = make_lightness(12)
+    lightness = make_lightness(24)
     placed, _ = choose(
-        scores=make_scores(12), lightness=lightness, variation=[variation] * len(lightness)
+        scores=make_scores(24), lightness=lightness, variation=[variation] * len(lightness)
     )
     vividness = []
     for picture, palette, gain in zip(
@@ -351,7 +351,7 @@ def network() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def served(network: keras.Model) -> keras.Model:
-    return add_choice(network, BOOK)
+    return add_choice(network, BOOK, given_share_weight=2.5)
 
 
 def place_evenly(
@@ -369,7 +369,7 @@ def test_add_choice_keeps_closer_to_a_given_palette_than_in_training(
 ) -> None:
     lightness = make_lightness(1)
     outputs = served([lightness, BLUES, NO_HINT, np.array([5])])
-    weights = {"palette_sharpness": 1.33, "share_weight": 2}
+    weights = {"palette_sharpness": 2, "share_weight": 2.5}
     expected = place_evenly(network, lightness, BLUES, NO_HINT, **weights)
     np.testing.assert_allclose(outputs["chroma"], expected, atol=1e-3)
     as_trained = place_evenly(network, lightness, BLUES, NO_HINT)

@@ -248,6 +248,21 @@ def test_place_colors_shares_matter(weight: float, features: Array, lightness: A
     np.testing.assert_allclose(chroma[..., 0], 60 * (odds - 1) / (odds + 1), atol=0.2)
 
 
+@pytest.mark.parametrize("weights", [{"palette_sharpness": 3.0}, {"share_weight": 4.0}])
+def test_place_colors_weights_leave_palettes_what_they_are_beside_hints(
+    weights: dict[str, float], features: Array, lightness: Array
+) -> None:
+    """Told apart more strictly, colours are not drowned by a hint."""
+    one = RED + np.float32([30, 0, 0, 0])  # nowhere as light as the picture
+    alike = np.stack([one, one])[None] * np.float32([1, 1, 1, 0.5])
+    hints = rows_of((0.3, 0.6, -20, 50, 1))
+    for palette in (one[None, None], alike):
+        place = make_place()
+        learned = call(place, 0 * features, lightness, palette, hints)
+        stricter = call(place, 0 * features, lightness, palette, hints, **weights)
+        np.testing.assert_allclose(stricter, learned, atol=1e-3)
+
+
 def test_place_colors_of_one_hue_keeps_it(features: Array, lightness: Array) -> None:
     dark_red = (10.0, RED[1] / 2, RED[2] / 2, 0.5)
     hints = rows_of((0.3, 0.6, RED[1] / 3, RED[2] / 3, 1))
