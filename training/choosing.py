@@ -32,7 +32,7 @@ Float32 = NDArray[np.float32]
 VARIATIONS = 16
 """How many choices a picture is given."""
 
-AIMED_COLORFULNESS, AIMED_SLOPE = 42.0, 0.9
+AIMED_COLORFULNESS, AIMED_SLOPE = 36.0, 1.05
 """What real abstract pictures have, about, in black and more for each L* of their mean: the
 best palette is made as vivid as that takes. Dark pictures have less; sRGB has, too."""
 OTHERS_COLORFULNESS = 45.0
@@ -44,15 +44,19 @@ HUE_WEIGHT, LEAST_HUE_ENTROPY, HUE_BINS = 8.0, 2.0, 12
 DRIFT_WEIGHT = 1.2
 """Palettes that would make the picture dull, or of few hues, or that would give parts
 of a smooth shape different colours, are marked down."""
+ONE_HUE_WEIGHT, MOST_ALIKE = 50.0, 0.78
+FIRST_COLORFULNESS_WEIGHT = 8.0
+"""What counts more for the best choice than for the others: that it is not of one hue, and
+not dull. Hues are as much alike as the mean of their vectors is long."""
 SMOOTH_STEP = 6.0
 """L* between neighbouring cells: more is an edge."""
 LIGHTNESS_STRIDE = 8
 """The lightness of a picture is counted in cells of 8 x 8: noise apart, it is the same."""
 
 LIKELIHOOD_POWER = 0.2
-"""Of the scores as likelihoods: they are surer of themselves than right."""
-SCORE_WEIGHT = 0.05
-"""Of the score beside what a choice covers, in distance of compressed chroma."""
+"""Of the merits as likelihoods of what is to be covered."""
+MERIT_WEIGHT = 0.05
+"""Of the merit beside what a choice covers, in distance of compressed chroma."""
 
 ENOUGH_HINTS = 4.0
 """So many hints need no palette beside them."""
@@ -76,16 +80,20 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
     Parameters
     ----------
     book : Book
+    first_drift_weight : float
+        What `DRIFT_WEIGHT` is more for the best choice.
 
     References
     ----------
     .. [1] D. Hasler, S. Suesstrunk, "Measuring colourfulness in natural images", 2003.
     .. [2] G. L. Nemhauser, L. A. Wolsey, M. L. Fisher, "An analysis of approximations
        for maximizing submodular set functions", 1978: greedy choice of a covering set.
+    .. [3] K. V. Mardia, P. E. Jupp, "Directional Statistics", 2000.
     """
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, first_drift_weight: float = 0.0) -> None:
         super().__init__(name="choose_palettes")
+        self._first_drift_weight = first_drift_weight
         curves = draw_curves(book.palettes)
         crowd = draw_curves(book.crowd)
         everywhere = np.full((len(crowd), LEVELS), 1 / LEVELS, np.float32)
@@ -127,9 +135,9 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
             Log-probabilities, and what was added to them.
         """
         levels, steps = _count_levels(lightness)  # (N, 32)
-        gain, others_gain, merit = self._foresee(levels, steps)  # (N, size)
-        scores = ops.log_softmax(scores) + merit
-        order = self._order(scores, levels, others_gain)  # (N, 16)
+        gain, others_gain, merit, first_merit = self._foresee(levels, steps)  # (N, size)
+        scores = ops.log_softmax(scores) + merit + first_merit
+        order = self._order(_best(scores), merit, levels, others_gain)  # (N, 16)
 
         rows = ops.zeros_like(palette[:, 0, :1]) + ops.zeros_like(hints[:, 0, :1])
         rows = rows + ops.zeros_like(scores[:, :1])  # (N or P, 1)
@@ -149,7 +157,7 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         placed = ops.concatenate([palette + rows[..., None], chosen], axis=1)
         return placed, ops.exp(HINT_RESERVE * need * need), scores
 
-    def _foresee(self, levels: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _foresee(self, levels: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Say how much more vivid each palette must be for this picture, and how good it is.
 
         Returns
@@ -159,6 +167,8 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         merit : Tensor, shape (N, size)
             At most 0: less for palettes that stay dull, give few hues, or change
             colour where the picture is smooth.
+        first_merit : Tensor, shape (N, size)
+            What is added to it for the best choice; at most 0.
         """
         opponents = ops.convert_to_tensor(self._opponents)
         mean = ops.einsum("nl,gbld->ngbd", levels, opponents)  # (N, gains, size, 2)
@@ -181,13 +191,24 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         slopes = ops.convert_to_tensor(self._slopes)  # (size, 32)
         drift = ops.sqrt(ops.einsum("nl,bl->nb", steps, ops.square(slopes)) + 1e-6) * gain
         merit -= DRIFT_WEIGHT * drift
-        return gain, _find_gain(colorfulness, OTHERS_COLORFULNESS), merit
+        one_hued = ops.relu(self._alike(levels) - MOST_ALIKE)
+        first_merit = FIRST_COLORFULNESS_WEIGHT * ops.log(reached)
+        first_merit -= self._first_drift_weight * drift + ONE_HUE_WEIGHT * one_hued
+        return gain, _find_gain(colorfulness, OTHERS_COLORFULNESS), merit, first_merit
 
-    def _order(self, scores: Tensor, levels: Tensor, gain: Tensor) -> Tensor:
+    def _alike(self, levels: Tensor) -> Tensor:
+        """Say how much alike the hues are that each palette would give: (N, size) of 0 to 1."""
+        chroma = ops.convert_to_tensor(self._curves)  # (size, 32, 2)
+        amount = ops.matmul(levels, ops.transpose(ops.norm(chroma, axis=-1)))
+        mean = ops.einsum("nl,bld->nbd", levels, chroma)
+        return ops.norm(mean, axis=-1) / (amount + 1e-6)
+
+    def _order(self, best: Tensor, merit: Tensor, levels: Tensor, gain: Tensor) -> Tensor:
         """Order choices: the best, then always the one that covers most beyond them.
 
         What is to be covered is a crowd of palettes, each as likely as the one of
-        the book that is nearest to it.
+        the book that is nearest to it. What the head says of real pictures is no
+        guide to that.
 
         Returns
         -------
@@ -200,17 +221,16 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         power = ops.einsum("nl,nbl->nb", levels, ops.sum(ops.square(curves), axis=-1))
         squared = crowd_power[:, :, None] + power[:, None, :] - 2 * product
         distance = ops.sqrt(ops.maximum(squared, 0))  # (N, crowd, size)
-        likelihood = ops.take(ops.softmax(LIKELIHOOD_POWER * scores), self._nearest, axis=1)[
+        likelihood = ops.take(ops.softmax(LIKELIHOOD_POWER * merit), self._nearest, axis=1)[
             :, None
         ]  # (N, 1, crowd)
 
         size = len(self._palettes)
-        best = _best(scores)
         order, taken = [best], ops.one_hot(best, size)  # (N, size)
         uncovered = ops.matmul(distance, taken[..., None])  # (N, crowd, 1)
         for _ in range(1, VARIATIONS):
             left = ops.matmul(likelihood, ops.minimum(uncovered, distance))[:, 0]  # (N, size)
-            best = _best(SCORE_WEIGHT * scores - left - 1e6 * taken)
+            best = _best(MERIT_WEIGHT * merit - left - 1e6 * taken)
             order.append(best)
             chosen = ops.one_hot(best, size)
             taken = taken + chosen
@@ -218,7 +238,12 @@ class ChoosePalettes(layers.Layer):  # type: ignore[misc]
         return ops.stack(order, axis=1)
 
 
-def add_choice(network: keras.Model, book: Book, given_share_weight: float = 1.0) -> keras.Model:
+def add_choice(
+    network: keras.Model,
+    book: Book,
+    given_share_weight: float = 1.0,
+    first_drift_weight: float = 0.0,
+) -> keras.Model:
     """Let a network that takes a palette choose one when none is given, and even colours out.
 
     Parameters
@@ -228,6 +253,8 @@ def add_choice(network: keras.Model, book: Book, given_share_weight: float = 1.0
         The palettes that its scores are about.
     given_share_weight : float
         How much more than was learned the shares of a given palette count.
+    first_drift_weight : float
+        See `ChoosePalettes`.
 
     Returns
     -------
@@ -239,7 +266,7 @@ def add_choice(network: keras.Model, book: Book, given_share_weight: float = 1.0
     variation = keras.Input((), name="variation", dtype="int64")
     place = network.get_layer("place_colors")
     features, picture, small_lightness, _, _ = place.input
-    placed, trust, scores = ChoosePalettes(book)(
+    placed, trust, scores = ChoosePalettes(book, first_drift_weight)(
         network.output["scores"], small_lightness, palette, hints, variation
     )
     is_given = _is_given(palette)

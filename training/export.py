@@ -130,7 +130,9 @@ def export(run_folder: Path, models_dir: Path) -> ModelCard:
     network = load_best(run_folder)
     model = network
     if architecture.is_conditional:
-        model = add_choice(network, load_book(run_folder), run.recipe.given_share_weight)
+        recipe = run.recipe
+        weights = recipe.given_share_weight, recipe.first_drift_weight
+        model = add_choice(network, load_book(run_folder), *weights)
     served = as_function(model)
     artifact = convert(served)
     if len(artifact) > architecture.max_artifact_bytes:

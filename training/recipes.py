@@ -18,9 +18,9 @@ MODEL_KINDS: dict[ModelName, tuple[Kind, ...]] = {
 }
 """What each model is trained on."""
 MODEL_CHOICES: dict[ModelName, dict[str, Any]] = {
-    "v1": {"book_seed": 11, "given_share_weight": 4.0},
-    "v2": {"book_seed": 3, "given_share_weight": 2.5},
-    "v12": {"book_seed": 1, "given_share_weight": 3.0},
+    "v1": {"book_seed": 11, "given_share_weight": 4.0, "first_drift_weight": 0.6},
+    "v2": {"book_seed": 3, "given_share_weight": 2.5, "first_drift_weight": 0.3},
+    "v12": {"book_seed": 18, "given_share_weight": 3.0, "first_drift_weight": 0.5},
 }
 """What each model has of its own in any recipe, chosen on real pictures of its kinds."""
 
@@ -71,6 +71,8 @@ class Recipe:
         Of who is in the crowd that the palette book covers.
     given_share_weight : float
         Of the shares of a given palette, once the model is served; 1 is as learned.
+    first_drift_weight : float
+        Of colours that change where a picture is smooth, in the palette that is chosen first.
     """
 
     name: RecipeName
@@ -96,6 +98,7 @@ class Recipe:
     seed: int = 0
     book_seed: int = 0
     given_share_weight: float = 3.0
+    first_drift_weight: float = 0.5
 
     def __post_init__(self) -> None:
         """Make equal what JSON makes of a recipe."""

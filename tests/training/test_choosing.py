@@ -11,6 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from service.color import merge_chroma
+from training import choosing
 from training.book import (
     CROWD_GAIN,
     LEVEL_LIGHTNESS,
@@ -28,8 +29,8 @@ from training.choosing import (
     ENOUGH_HINTS,
     GAINS,
     LIKELIHOOD_POWER,
+    MERIT_WEIGHT,
     OTHERS_COLORFULNESS,
-    SCORE_WEIGHT,
     VARIATIONS,
     ChoosePalettes,
     add_choice,
@@ -177,10 +178,43 @@ def test_choose_palettes_pictures_do_not_see_one_another() -> None:
         np.testing.assert_allclose(scores[n], own_scores[0], atol=1e-3)
 
 
-def test_choose_palettes_covers_a_crowd_greedily() -> None:
+def test_choose_palettes_head_says_what_is_first_not_what_is_covered() -> None:
+    first = 1000 * np.eye(1, len(BOOK), dtype=np.float32)
+    orders = [
+        numbers_of(choose(scores=first + logits, variation=range(VARIATIONS))[0])
+        for logits in (0 * first, make_scores(1), make_scores(1, seed=1))
+    ]
+    assert orders[0][0] == 0
+    assert orders[0] == orders[1] == orders[2]
+
+
+def two_palettes_of_three_hues() -> Book:
+    """Three hues 30 degrees apart, and three as far apart as can be; else the same."""
+    palettes = random_palettes(1, 40, seed=3)[[0, 0]]
+    for palette, step in zip(palettes, (np.pi / 6, 2 * np.pi / 3), strict=True):
+        hue = step * np.tile(np.arange(3), 2) + 0.1
+        palette[:, 1:3] = 40 * np.stack([np.cos(hue), np.sin(hue)], axis=1)
+        palette[:, 0] += step  # what tells them apart
+    return make_book(palettes)
+
+
+@pytest.mark.parametrize(("preference", "first"), [(3, 1), (30, 0)])
+def test_choose_palettes_first_is_of_near_hues_only_when_much_better(
+    preference: float, first: int
+) -> None:
+    book = two_palettes_of_three_hues()
+    placed, scores = choose(book, np.array([[preference, 0]], np.float32), variation=(0, 1))
+    assert numbers_of(placed, book) == [first, 1 - first]
+    assert scores.argmax() == first
+
+
+def test_choose_palettes_covers_a_crowd_greedily(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each next choice is the one that brings the crowd nearest to what is chosen."""
-    lightness, logits = make_lightness(1), make_scores(1)
-    placed, scores = choose(scores=logits, lightness=lightness, variation=range(VARIATIONS))
+    lightness = make_lightness(1)
+    # With no head's opinion, and nothing that counts for the best alone, scores are merits.
+    monkeypatch.setattr(choosing, "ONE_HUE_WEIGHT", 0)
+    monkeypatch.setattr(choosing, "FIRST_COLORFULNESS_WEIGHT", 0)
+    placed, scores = choose(lightness=lightness, variation=range(VARIATIONS))
 
     curves, crowd = draw_curves(BOOK.palettes), draw_curves(BOOK.crowd)
     even = np.full((len(crowd), LEVELS), 1 / LEVELS, np.float32)
@@ -197,7 +231,7 @@ def test_choose_palettes_covers_a_crowd_greedily() -> None:
         left = [
             np.inf
             if n in expected
-            else likelihood @ np.minimum(covered, distance[:, n]) - SCORE_WEIGHT * scores[0, n]
+            else likelihood @ np.minimum(covered, distance[:, n]) - MERIT_WEIGHT * scores[0, n]
             for n in range(len(BOOK))
         ]
         expected.append(int(np.argmin(left)))
