@@ -53,7 +53,7 @@ SMOOTH_STEP = 6.0
 LIGHTNESS_STRIDE = 8
 """The lightness of a picture is counted in cells of 8 x 8: noise apart, it is the same."""
 
-LIKELIHOOD_POWER = 0.2
+LIKELIHOOD_POWER = 0.25
 """Of the merits as likelihoods of what is to be covered."""
 MERIT_WEIGHT = 0.05
 """Of the merit beside what a choice covers, in distance of compressed chroma."""
