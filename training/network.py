@@ -203,6 +203,8 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
     """Chroma may be halved or doubled, not more: a shade of a colour is still that colour."""
     CORRECTION_SHARPNESS = 2.0
     LARGEST_LOGIT = 40.0
+    FAR = 200.0
+    """L* of what is no colour: nothing is near it."""
 
     def __init__(self) -> None:
         super().__init__(name="place_colors")
@@ -344,15 +346,18 @@ class PlaceColors(layers.Layer):  # type: ignore[misc]
         is_color = palette[..., 3:] > 0  # (P, K, 1)
         affinity = ops.matmul(self._keys(palette, share, picture), query)  # (P, K, places)
 
-        gap = ops.where(is_color, ops.abs(lightness - palette[..., :1]), 100.0)
-        gap += (sharpness - 1) * (gap - ops.min(gap, axis=1, keepdims=True))
+        color_lightness = ops.where(is_color, palette[..., :1], self.FAR)
+        gap = ops.abs(lightness - color_lightness)  # (P, K, places)
+        nearest = ops.min(gap, axis=1, keepdims=True)
+        slope = self.FIRST_LIGHTNESS_SLOPE * slope
         log_share = ops.log(share + 1e-3)  # (P, K)
         mean = ops.sum(share * log_share, axis=1, keepdims=True)
         prior = log_share[..., None] + (share_weight - 1) * (log_share - mean)[..., None]
         # A palette whose weights sum to less than 1 counts less against hints.
         prior = self._share_slope * prior + ops.log(ops.clip(total, 1e-6, 1))[..., None]
-        logits = affinity / math.sqrt(self.KEY_WIDTH) - self.FIRST_LIGHTNESS_SLOPE * slope * gap
-        logits = ops.clip(logits + prior, -self.LARGEST_LOGIT, self.LARGEST_LOGIT)
+        logits = affinity / math.sqrt(self.KEY_WIDTH) - sharpness * slope * gap + prior
+        logits += (sharpness - 1) * slope * nearest
+        logits = ops.clip(logits, -self.LARGEST_LOGIT, self.LARGEST_LOGIT)
         return ops.exp(logits) * ops.cast(is_color, "float32")
 
     def _find_closeness(
